@@ -1,0 +1,1 @@
+"""Reads the buckets of a federation and makes what its dashboards show."""

@@ -1,0 +1,1 @@
+"""The harness: command line, lifecycle, pytest plugin and the suite."""

@@ -1,0 +1,1 @@
+"""Providers make clusters: config model, local and existing providers, binaries of Kubernetes."""

@@ -1,0 +1,182 @@
+"""What a provider author implements, and what a provider is given. Source: DESIGN section 5.
+
+A provider never uploads, never prints, never reads flags or the environment: all it may use comes in a ``Context``.
+It is found through the entry-point group ``federated_e2e.providers``, whose entries are ``ProviderType``s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from upload.errors import DeadlineExceeded
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point on a monotonic clock that no wait may pass. ``total_s`` is what was given at the start."""
+
+    what: str
+    at: float
+    total_s: float
+    clock: Clock = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float, what: str, clock: Clock = time.monotonic) -> Deadline:
+        """Return the deadline ``seconds`` from now."""
+        return cls(what=what, at=clock() + seconds, total_s=seconds, clock=clock)
+
+    def remaining_s(self) -> float:
+        """Return the seconds left, never below 0."""
+        return max(0.0, self.at - self.clock())
+
+    def check(self) -> None:
+        """Raise DeadlineExceeded when no time is left."""
+        if self.remaining_s() <= 0:
+            raise DeadlineExceeded(self.what, self.total_s)
+
+
+class Binaries(Protocol):
+    """The programs of one resolved Kubernetes version, fetched or built on first use, verified and cached."""
+
+    @property
+    def version(self) -> str:
+        """The resolved version, ``vX.Y.Z`` with whatever suffix the release carries."""
+
+    def get(self, program: str, *, deadline: Deadline) -> Path:
+        """Return the path of an executable. Raises ProviderError naming each source that was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """The cluster a config asks for, validated. ``nodes`` are workers (hollow ones on the local provider)."""
+
+    control_planes: int = 1
+    nodes: int = 2
+    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/16"
+    network: str = "vxlan"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something a provider created and still finds: ``kind`` in the provider's words, ``name`` as a person would look it up."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Frozen facts about a cluster that is up; the same for every provider.
+
+    ``nodes``: node names. ``features``: what ``requires(...)`` may ask for: ``pods-run``, ``node-ssh``, ``dns``, …
+    ``kubectl``: the pinned client for this version. ``allow``: which of ``cluster_scoped``, ``disruptive``,
+    ``preempts``, ``node_ssh`` cases may run here (all of them on a cluster of our own).
+    """
+
+    name: str
+    kubeconfig: Path
+    version: str
+    nodes: tuple[str, ...] = ()
+    features: frozenset[str] = frozenset()
+    kubectl: Path | None = None
+    allow: frozenset[str] = frozenset({"cluster_scoped", "disruptive", "preempts", "node_ssh"})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as JSON values; ``from_json`` is the inverse."""
+        return {
+            "name": self.name,
+            "kubeconfig": str(self.kubeconfig),
+            "version": self.version,
+            "nodes": list(self.nodes),
+            "features": sorted(self.features),
+            "kubectl": str(self.kubectl) if self.kubectl else None,
+            "allow": sorted(self.allow),
+        }
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Cluster:
+        """Return the cluster that ``to_json`` described."""
+        return cls(
+            name=facts["name"],
+            kubeconfig=Path(facts["kubeconfig"]),
+            version=facts["version"],
+            nodes=tuple(facts["nodes"]),
+            features=frozenset(facts["features"]),
+            kubectl=Path(facts["kubectl"]) if facts["kubectl"] else None,
+            allow=frozenset(facts["allow"]),
+        )
+
+
+class StepRecorder(Protocol):
+    """Records what a provider does inside Up, Dump and Down, for the live display, the log and ``junit_runner.xml``."""
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """Enter a named part; it is recorded with its seconds, also when it raises."""
+
+    def note(self, text: str) -> None:
+        """Write one line to the build log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the core hands to every call of a provider.
+
+    ``run``: ``<job>-<build>``; ``cluster``: ``c1`` …; ``folder``: this cluster's private state folder (mode 0700, made by
+    the core, kept until down has succeeded), the only place where a provider keeps what it must remember;
+    ``expires_s``: UTC epoch after which anybody may remove what the run created; ``keep_secret``: tell the censor a
+    value that must never be published.
+    """
+
+    run: str
+    cluster: str
+    folder: Path
+    owner: str
+    expires_s: int
+    deadline: Deadline
+    steps: StepRecorder
+    binaries: Binaries
+    keep_secret: Callable[[str], None] = field(default=lambda _value: None)
+
+
+class Provider(Protocol):
+    """Makes one cluster and takes it away again. Every method is idempotent and resumable."""
+
+    def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
+        """Return a cluster whose nodes are ready. A second call continues what a killed one began."""
+
+    def is_up(self, ctx: Context) -> bool:
+        """Say whether the cluster of this context answers now."""
+
+    def dump(self, ctx: Context, dest: Path) -> None:
+        """Write logs, objects, events and versions below ``dest``; works on a half-made cluster too."""
+
+    def down(self, ctx: Context) -> None:
+        """Remove what ``up`` created and nothing else. Nothing there is success."""
+
+    def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
+        """List what carries the run's mark and is still there. Must be empty after ``down``."""
+
+
+class ProviderType(Protocol):
+    """What an entry point of ``federated_e2e.providers`` holds: a class made from its validated settings.
+
+    ``Settings`` validates the config's ``provider:`` section without ``name`` (pydantic, ``extra="forbid"``, frozen).
+    ``features`` are those of the clusters it makes; ``owns_cluster`` is false for a provider that never creates one.
+    """
+
+    Settings: ClassVar[type[BaseModel]]
+    features: ClassVar[frozenset[str]]
+    owns_cluster: ClassVar[bool]
+
+    def __call__(self, settings: Any) -> Provider:
+        """Return the provider for these settings. Does no work."""

@@ -1,0 +1,1 @@
+"""Kubernetes binaries: which version, from which source, verified, cached."""
