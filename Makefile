@@ -1,0 +1,72 @@
+# Two commands matter: `make e2e` and `make test`. The rest is for the people who work on the project.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOB ?= local
+RESULTS ?= _results/bucket
+PYTEST := $(BIN)/python -m pytest
+PACKAGES := e2e providers upload dashboard_feed
+
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: Python >= 3.11 is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "make: the venv module is missing; try: apt-get install python3-venv" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# uv itself comes from the same lock, by pip and with its hash
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
+	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+venv: $(READY) ## set up .venv from the lock
+
+e2e: $(READY) ## run the main job on this machine (JOB=name for another one)
+	@$(BIN)/e2e run $(JOB) --results $(RESULTS)
+
+test: $(READY) test-deps ## run every test but the full matrices
+	$(PYTEST) -m "not full"
+
+test-unit: $(READY) ## run the unit tests only: seconds
+	$(PYTEST) tests/unit
+
+test-full: $(READY) test-deps ## run the full matrices and write docs/reports/
+	$(PYTEST) -m full --timeout 1800 --report-dir docs/reports
+
+test-deps: $(READY) ## install what tests need from Debian, when root
+	@tests/support/install-debian-packages
+
+lint: $(READY) ## check format and style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY) ## check types
+	$(BIN)/mypy
+
+fmt: $(READY) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## print the benchmarks' ratios
+	$(PYTEST) tests/benchmarks -m "full or not full" -s -p no:randomly --benchmarks
+
+lock: $(READY) ## resolve the dependencies again
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group dev pyproject.toml -o requirements.lock
+
+go-pins: $(READY) ## pin the Go modules of another Kubernetes: make go-pins VERSION=v1.36.3
+	$(BIN)/python -m providers.releases.pins $(VERSION)
+
+clean: ## remove what make made, but for the cache of binaries
+	rm -rf $(VENV) _results _artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help venv e2e test test-unit test-full test-deps lint types fmt bench lock go-pins clean
