@@ -11,13 +11,24 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from upload.errors import DeadlineExceeded
 
+if TYPE_CHECKING:  # pydantic costs 0.2 s, and every worker of the suite reads the facts of a Cluster from here
+    from pydantic import BaseModel
+
 Clock = Callable[[], float]
+
+RUN_LABEL = "e2e-run"  # the label of everything a run creates inside a cluster
+
+
+def run_label(run: str) -> str:
+    """Return the value of ``RUN_LABEL`` for a run: its name, cut from the left to the 63 characters a label may have.
+
+    The build id at the end is what tells runs apart.
+    """
+    return run[-63:].lstrip("-._")
 
 
 @dataclass(frozen=True, slots=True)
