@@ -1,0 +1,157 @@
+"""A real control plane on this machine, without root: etcd, kube-apiserver, controllers, scheduler, and hollow nodes.
+
+The programs are real and are started by kwokctl; kwok plays the kubelets, so that pods become Running and nothing runs.
+Everything listens on the loopback address and lies below the run's folder. Source: DESIGN section 5, lab.md section 8.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from providers import process
+from providers.contracts import Cluster, ClusterSpec, Context, Resource
+from providers.kwok import PROGRAMS, ChoosePorts, Home, Plan, first_death, free_ports
+from upload.errors import ProviderError, UsageError
+
+Component = Literal["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"]
+Flag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,80}$")]
+# what the provider itself must decide: where components listen, and where their files and keys are
+RESERVED = ("address", "port", "urls", "kubeconfig", "data-dir", "-file", "initial-cluster", "etcd-servers", "config")
+FEATURES = frozenset({"hollow-nodes", "csr-signing"})
+
+
+class ComponentSettings(BaseModel):
+    """What a config changes about one component."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    args: Mapping[Flag, str | int | bool] = Field(default_factory=dict, description="flag without dashes: value")
+    disabled: bool = Field(default=False, description="do not start this component")
+
+    @field_validator("args")
+    @classmethod
+    def _not_reserved(cls, args: Mapping[str, str | int | bool]) -> Mapping[str, str | int | bool]:
+        for flag in args:
+            if flag.endswith(RESERVED):
+                raise ValueError(f"--{flag} is set by the provider")
+        return args
+
+    def flags(self) -> dict[str, str]:
+        """Return the flags as command-line texts."""
+        return {
+            flag: str(value).lower() if isinstance(value, bool) else str(value) for flag, value in self.args.items()
+        }
+
+
+class LocalSettings(BaseModel):
+    """The section ``provider:`` of a config with ``name: local``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    components: Mapping[Component, ComponentSettings] = Field(default_factory=dict, description="changes by component")
+
+    @model_validator(mode="after")
+    def _keeps_an_api(self) -> LocalSettings:
+        for name in ("etcd", "kube-apiserver"):
+            if name in self.components and self.components[name].disabled:
+                raise ValueError(f"without {name} there is no cluster")
+        return self
+
+
+class LocalProvider:
+    """Makes a cluster of processes on this machine and takes it away again."""
+
+    Settings: ClassVar[type[BaseModel]] = LocalSettings
+    features: ClassVar[frozenset[str]] = FEATURES
+    owns_cluster: ClassVar[bool] = True
+
+    def __init__(self, settings: LocalSettings, *, choose_ports: ChoosePorts = free_ports) -> None:
+        self._settings = settings
+        self._choose_ports = choose_ports
+
+    def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
+        """Return a cluster whose nodes are ready; one that a killed call left is used if it answers, else made anew."""
+        if spec.control_planes != 1:
+            raise UsageError(f"provider local makes one control plane, not {spec.control_planes}")
+        with ctx.steps.step("Fetch programs"):
+            plan = self._plan(spec, ctx)
+        home = _home(ctx)
+        if self._is_whole(plan, home):
+            ctx.steps.note("the control plane of an earlier call is running; going on with it")
+        else:
+            with ctx.steps.step("Start control plane"):
+                from providers._control_plane import start_control_plane
+
+                start_control_plane(plan, home, ctx, self._choose_ports)
+        from providers._furnish import furnish
+
+        return furnish(plan, home, spec, ctx, features=FEATURES)
+
+    def is_up(self, ctx: Context) -> bool:
+        """Say whether the API server is ready now."""
+        return _answers(_home(ctx))
+
+    def dump(self, ctx: Context, dest: Path) -> None:
+        """Write component logs, objects, events and versions below ``dest``; logs also when nothing answers."""
+
+    def down(self, ctx: Context) -> None:
+        """Kill this cluster's processes, wait until they are gone, and empty its folder."""
+        home = _home(ctx)
+        with ctx.steps.step("Stop processes"):
+            process.end(home.mark, deadline=ctx.deadline)
+        with ctx.steps.step("Remove files"):
+            _empty(ctx.folder)
+
+    def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
+        """List processes that carry this cluster's mark, and what is in its folder."""
+        living = process.marked(_home(ctx).mark)
+        files = sorted(ctx.folder.iterdir()) if ctx.folder.is_dir() else []
+        return (
+            *(Resource("process", process.describe(each)) for each in living),
+            *(Resource("file", str(path)) for path in files),
+        )
+
+    def _plan(self, spec: ClusterSpec, ctx: Context) -> Plan:
+        needed = ("kwokctl", "kubectl", *PROGRAMS.values())
+        changed = self._settings.components
+        return Plan(
+            version=ctx.binaries.version,
+            programs={program: ctx.binaries.get(program, deadline=ctx.deadline) for program in needed},
+            service_cidr=spec.service_cidr,
+            args={name: settings.flags() for name, settings in changed.items()},
+            disabled=frozenset(name for name, settings in changed.items() if settings.disabled),
+        )
+
+    def _is_whole(self, plan: Plan, home: Home) -> bool:
+        started = all((home.cluster / "pids" / f"{name}.pid").exists() for name in plan.components)
+        return started and first_death(home, plan.components) is None and _answers(home)
+
+
+def _home(ctx: Context) -> Home:
+    # the real path: it is compared with what processes carry in their environment
+    return Home(folder=ctx.folder.resolve(), name=ctx.cluster)
+
+
+def _answers(home: Home) -> bool:
+    if not home.kubeconfig.exists():
+        return False
+    from providers._control_plane import Readiness
+
+    with Readiness(home) as readiness:
+        return readiness.look()
+
+
+def _empty(folder: Path) -> None:
+    try:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise ProviderError(f"{folder} cannot be emptied: {exc}", hint=f"rm -r {folder}") from exc

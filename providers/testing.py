@@ -1,0 +1,80 @@
+"""What a provider's author tests with: an in-memory step recorder, ready-made binaries, a context, and the contract.
+
+``ProviderContract`` is a pytest class; a provider's test inherits it and says how the provider is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from providers.contracts import Binaries, Context, Deadline, StepRecorder
+from upload.errors import ProviderError
+
+
+@dataclass(slots=True)
+class RecordedSteps:
+    """A StepRecorder that remembers. ``steps``: (name, failure text) in the order they ended; ``notes``: lines."""
+
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Record a part, also when it raises."""
+        try:
+            yield
+        except BaseException as error:
+            self.steps.append((name, str(error)))
+            raise
+        self.steps.append((name, ""))
+
+    def note(self, text: str) -> None:
+        """Record a line."""
+        self.notes.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBinaries:
+    """Binaries that lie in one folder under their names."""
+
+    folder: Path
+    version: str
+
+    def get(self, program: str, *, deadline: Deadline) -> Path:
+        """Return the path of an executable. Raises ProviderError when the folder has none."""
+        deadline.check()
+        path = self.folder / program
+        if not path.is_file():
+            raise ProviderError(f"{program} is not in {self.folder}")
+        return path
+
+
+def make_context(
+    folder: Path,
+    binaries: Binaries,
+    *,
+    steps: StepRecorder | None = None,
+    secrets: list[str] | None = None,
+    seconds: float = 120.0,
+) -> Context:
+    """Return a context for a run named ``ci-kubernetes-e2e-test-20260101000000``, whose folder is made if needed.
+
+    ``secrets`` receives what the provider wants censored; ``seconds`` is the deadline.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept: list[str] = secrets if secrets is not None else []
+    return Context(
+        run="ci-kubernetes-e2e-test-20260101000000",
+        cluster="c1",
+        folder=folder,
+        owner="tests",
+        expires_s=int(time.time()) + 3600,
+        deadline=Deadline.after(seconds, "the test"),
+        steps=steps or RecordedSteps(),
+        binaries=binaries,
+        keep_secret=kept.append,
+    )
