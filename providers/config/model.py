@@ -1,0 +1,238 @@
+"""What a job config holds once ``party.yaml`` is merged under it. Source: DESIGN section 4.
+
+The models are strict (no text where a number stands, no number where text stands), frozen, and refuse unknown keys.
+Field descriptions end up in the JSON Schema and in messages about missing keys.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from providers.config import rules
+from providers.config.rules import expected
+from providers.config.schedule import schedule
+from providers.contracts import ClusterSpec
+
+# preset -> marker expression; a job's own ``select`` is and-ed with it
+PRESETS: Final[Mapping[str, str]] = {
+    "gating": "not slow and not serial and not disruptive",
+    "conformance": "conformance",
+    "nightly": "not disruptive",
+    "soak": "not serial and not disruptive",
+}
+
+FreeText = Annotated[str, Field(max_length=1000), AfterValidator(rules.free_text)]
+TestGridName = Annotated[str, Field(max_length=200), AfterValidator(rules.testgrid_name)]
+Emails = Annotated[str, Field(max_length=1000), AfterValidator(rules.emails)]
+Cidr = Annotated[str, AfterValidator(rules.cidr)]
+Regex = Annotated[str, AfterValidator(rules.regex)]
+Seconds = Annotated[
+    int,
+    BeforeValidator(rules.duration_s, json_schema_input_type=str),
+    PlainSerializer(rules.duration_text, return_type=str, when_used="json"),
+]
+
+
+class Section(BaseModel):
+    """A mapping of the config."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_by_name=False,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Contact(Section):
+    """Whom to ask about a job's results."""
+
+    github: Annotated[str, AfterValidator(rules.github_name)] = Field(description="GitHub name of the contact")
+    email: Emails = Field(description="e-mail address of the contact")
+
+
+class Results(Section):
+    """Where builds are published: ``<store>/<prefix>/<job>/<build>/``."""
+
+    store: Annotated[str, Field(max_length=1000), AfterValidator(rules.store_uri)] = Field(
+        description="store root: gs://bucket[/path], file:///folder, or a folder"
+    )
+    prefix: Annotated[str, AfterValidator(rules.results_prefix)] = Field(
+        default="logs", description="folder of the store that the jobs lie in"
+    )
+
+
+class Timeouts(Section):
+    """What each lifecycle step may take; ``total`` bounds them together."""
+
+    up_s: Seconds = Field(default=30 * 60, alias="up", description="bringing the cluster up")
+    test_s: Seconds = Field(default=3 * 3600, alias="test", description="the suite")
+    dump_s: Seconds = Field(default=10 * 60, alias="dump", description="collecting logs and objects")
+    down_s: Seconds = Field(default=20 * 60, alias="down", description="taking the cluster down")
+    publish_s: Seconds = Field(default=10 * 60, alias="publish", description="publishing the results")
+    total_s: Seconds = Field(
+        default=5 * 3600, alias="total", description="the whole run; at least the sum of the others"
+    )
+
+    @model_validator(mode="after")
+    def _total_covers_the_steps(self) -> Self:
+        steps = self.up_s + self.test_s + self.dump_s + self.down_s + self.publish_s
+        if self.total_s < steps:
+            wanted = f"at least {rules.duration_text(steps)}, the sum of the other timeouts"
+            raise expected(wanted, at="total", found=rules.duration_text(self.total_s))
+        return self
+
+
+class Defaults(Section):
+    """How runs of the job behave unless the command line says otherwise."""
+
+    keep: Literal["never", "on-failure", "always"] = Field(default="never", description="when to leave the cluster up")
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="what each step may take")
+
+
+class ProviderChoice(Section):
+    """The provider's name and its own settings. In the file they stand side by side under ``provider:``."""
+
+    name: str = Field(description="an installed provider: local, existing, …")
+    settings: dict[str, Any] = Field(default_factory=dict, description="validated by the provider's own Settings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, section: Any) -> Any:
+        if not isinstance(section, dict):
+            return section
+        own = {key: value for key, value in section.items() if key != "name"}
+        return {"name": section["name"], "settings": own} if "name" in section else {"settings": own}
+
+    @model_serializer(mode="wrap")
+    def _join(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain = handler(self)
+        return {"name": plain["name"], **plain["settings"]}
+
+
+class ClusterShape(Section):
+    """The cluster to bring up. ``nodes`` are workers, hollow ones on the local provider."""
+
+    control_planes: int = Field(default=1, ge=1, le=9, description="number of control plane nodes")
+    nodes: int = Field(default=2, ge=0, le=5000, description="number of worker nodes")
+    pod_cidr: Cidr = Field(default="10.244.0.0/16", description="network of the pods")
+    service_cidr: Cidr = Field(default="10.96.0.0/16", description="network of the services, apart from pod_cidr")
+    network: Literal["vxlan", "routes"] = Field(default="vxlan", description="how pods reach other nodes")
+
+    @model_validator(mode="after")
+    def _networks_stand_apart(self) -> Self:
+        pods, services = ipaddress.ip_network(self.pod_cidr), ipaddress.ip_network(self.service_cidr)
+        wanted = ""
+        if pods.version != services.version:
+            wanted = f"an IPv{pods.version} network, as pod_cidr is one"
+        elif pods.overlaps(services):
+            wanted = f"a network apart from pod_cidr {pods}"
+        elif services.max_prefixlen - services.prefixlen > 20:
+            # kube-apiserver refuses a larger one (cmd/kube-apiserver/app/options/validation.go, maxCIDRBits)
+            wanted = f"a network of at most 20 host bits, /{services.max_prefixlen - 20} or smaller"
+        if wanted:
+            raise expected(wanted, at="service_cidr", found=self.service_cidr)
+        return self
+
+    def spec(self) -> ClusterSpec:
+        """Return the same as what providers are given."""
+        return ClusterSpec(**self.model_dump())
+
+
+class Suite(Section):
+    """What is run against the cluster."""
+
+    tester: str = Field(default="pytest", description="an installed tester")
+    preset: Literal["gating", "conformance", "nightly", "soak"] = Field(
+        default="nightly", description="which cases run"
+    )
+    select: Annotated[str, AfterValidator(rules.marker_expression)] | None = Field(
+        default=None, description="a pytest marker expression, and-ed with the preset's"
+    )
+    workers: int = Field(default=8, ge=1, le=256, description="how many cases run at a time")
+    focus: Regex | None = Field(default=None, description="run only cases whose title matches this regular expression")
+    skip: Regex | None = Field(default=None, description="leave out cases whose title matches this regular expression")
+
+    def expression(self) -> str:
+        """Return the marker expression of preset and ``select`` together, for ``pytest -m``."""
+        preset = PRESETS[self.preset]
+        return f"({preset}) and ({self.select})" if self.select else preset
+
+
+class Dashboard(Section):
+    """Where TestGrid shows the job. ``tab`` is the job's name unless given."""
+
+    group: TestGridName = Field(description="TestGrid dashboard group")
+    name: TestGridName = Field(description="TestGrid dashboard: <group>-<something>")
+    tab: TestGridName = Field(description="TestGrid tab")
+    alert_email: Emails | None = Field(default=None, description="whom TestGrid tells about failures")
+    stale_hours: int = Field(
+        default=26, ge=1, le=24 * 366, description="hours without a result after which the tab is stale"
+    )
+
+    @model_validator(mode="after")
+    def _dashboard_is_of_its_group(self) -> Self:
+        if not self.name.startswith(f"{self.group}-"):
+            raise expected(f"a name that begins with its group, {self.group}-…", at="name", found=self.name)
+        return self
+
+
+class JobConfig(Section):
+    """One job: a cluster, a suite, and where the results go."""
+
+    job: Annotated[str, AfterValidator(rules.job_name)] = Field(
+        description="the job's name in the bucket, in Jenkins and in TestGrid"
+    )
+    description: FreeText = Field(default="", description="one sentence for the dashboards")
+    kubernetes: Annotated[str, Field(max_length=1000), AfterValidator(rules.kubernetes_marker)] = Field(
+        default="pinned", description="vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR or https://DIR"
+    )
+    provider: ProviderChoice = Field(description="who makes the cluster, with its settings")
+    cluster: ClusterShape = Field(default_factory=ClusterShape, description="the cluster to bring up")
+    suite: Suite = Field(default_factory=Suite, description="what is run against it")
+    schedule: Annotated[str, AfterValidator(schedule)] | None = Field(
+        default=None, description='when Jenkins starts it, "H 2 * * *"; without it the job is started by hand'
+    )
+    party: Annotated[str, AfterValidator(rules.party_name)] = Field(description="short name of whoever runs the tests")
+    contact: Contact = Field(description="whom to ask about the results")
+    results: Results = Field(description="where builds are published")
+    bucket_prefix: Annotated[str, AfterValidator(rules.bucket_prefix)] = Field(
+        description="what stands before the party's jobs in test-history, ends in ':'"
+    )
+    dashboard: Dashboard = Field(description="where TestGrid shows the job")
+    defaults: Defaults = Field(default_factory=Defaults, description="keep policy and timeouts")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tab_is_the_job_unless_given(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        dashboard, job = values.get("dashboard"), values.get("job")
+        if not isinstance(dashboard, dict) or "tab" in dashboard or not isinstance(job, str):
+            return values
+        return {**values, "dashboard": {**dashboard, "tab": job}}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the config as plain JSON values in the form of the YAML file; ``from_json`` is the inverse."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> JobConfig:
+        """Return the config that ``to_json`` described. The provider's settings are not looked at again."""
+        return cls.model_validate(dict(values))

@@ -1,0 +1,220 @@
+"""Rules for the strings and numbers of a config, each a function from the value to the value or an ``expected`` error."""
+
+from __future__ import annotations
+
+import ast
+import ipaddress
+import re
+import warnings
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic_core import PydanticCustomError
+
+from providers.wording import nearest
+
+MAX_DURATION_S: Final = 14 * 24 * 3600
+_MAX_EXPRESSION: Final = 500
+
+_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
+_JOB = re.compile(r"[a-z0-9][a-z0-9.-]{2,62}")
+_VERSION = re.compile(r"v\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?")
+_CHANNEL = re.compile(r"(?:release/stable|ci/latest)(?:-\d{1,4}\.\d{1,4})?")
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._=+@-]+)*/?")
+_SEGMENTS = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+# Source: consumers.md section 6, TestGrid's own configuration check.
+_TESTGRID = re.compile(r"[a-zA-Z0-9_.~<>()|\[\]\",@/ –-]+")  # noqa: RUF001  # the en dash is TestGrid's
+_TESTGRID_TAKEN = ("dashboard", "alerter", "summary", "bugs")
+
+
+def expected(what: str, *, near: str = "", at: str = "", found: str = "") -> PydanticCustomError:
+    """Return the error of a value that should have been ``what``.
+
+    ``at`` and ``found``: the key below and its value, when a whole section was checked.
+    """
+    context = {"expected": what, "nearest": near, "at": at, "found": found}
+    return PydanticCustomError("expected", "expected {expected}", context)
+
+
+def free_text(value: str) -> str:
+    """Accept what a person writes, on one or more lines. Escapes and other control characters are refused."""
+    if not all(c.isprintable() or c == "\n" for c in value):
+        raise expected("text without control characters")
+    return value.strip()
+
+
+def job_name(value: str) -> str:
+    """Accept a name that the bucket, Jenkins and TestGrid all take."""
+    if not _JOB.fullmatch(value):
+        raise expected("3 to 63 of a-z, 0-9, '.' and '-', beginning with a letter or digit")
+    return testgrid_name(value)
+
+
+def testgrid_name(value: str) -> str:
+    """Accept a name of a TestGrid test group, dashboard or tab."""
+    plain = normalised(value)
+    if not _TESTGRID.fullmatch(value) or len(plain) < 3:
+        raise expected(
+            'a TestGrid name: at least three letters or digits, and of the rest only _.~<>()|[]",@/- and blanks'
+        )
+    if plain.startswith(_TESTGRID_TAKEN):
+        raise expected(
+            f"a TestGrid name that does not begin with {', '.join(_TESTGRID_TAKEN[:-1])} or {_TESTGRID_TAKEN[-1]}"
+        )
+    return value
+
+
+def normalised(name: str) -> str:
+    """Return what TestGrid compares names by: lower case, letters and digits only."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def kubernetes_marker(value: str) -> str:
+    """Accept what names a Kubernetes version (DESIGN section 4)."""
+    if _VERSION.fullmatch(value) or _CHANNEL.fullmatch(value) or value == "pinned":
+        return value
+    if value.startswith("file://"):
+        if re.fullmatch(r"file:///[^\s?#]+", value) and value.isprintable():
+            return value
+        raise expected("file:// and an absolute folder, file:///srv/kubernetes/v1.36.3")
+    if value.startswith(("https://", "http://")):
+        return _https_folder(value)
+    if value.startswith("source:"):
+        raise expected("a released version: building from source:DIR is not there yet")
+    forms = ("release/stable", "ci/latest", "pinned")
+    near = "v" + value if _VERSION.fullmatch("v" + value) else nearest(value.rpartition("-")[0] or value, forms)
+    raise expected("vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR or https://DIR", near=near)
+
+
+def _https_folder(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        well_formed = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        well_formed = False
+    if not well_formed or parts.scheme != "https" or not value.isprintable() or " " in value:
+        raise expected("https:// and a folder of binaries with their .sha256 files")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise expected("an https:// address without credentials, query or fragment")
+    return value
+
+
+def duration_s(value: object) -> int:
+    """Return the seconds of ``30m``, ``3h``, ``90s`` or ``1h30m``. Raises a ValueError that says so."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    parts = [int(part or 0) for part in found.groups()] if found else [0, 0, 0]
+    seconds = parts[0] * 3600 + parts[1] * 60 + parts[2]
+    if not 0 < seconds <= MAX_DURATION_S:
+        raise expected("a duration such as 30m, 3h, 90s or 1h30m, at most 336h")
+    return seconds
+
+
+def duration_text(seconds: int) -> str:
+    """Return ``1h30m`` for 5400: the inverse of ``duration_s``."""
+    hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
+    return "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if n) or "0s"
+
+
+def cidr(value: str) -> str:
+    """Accept one IPv4 or IPv6 network whose host bits are zero."""
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        network = None
+    if network is None or "/" not in value:
+        raise expected("a network such as 10.244.0.0/16")
+    if str(network) != value:
+        raise expected("a network in its plain form, with all host bits zero", near=str(network))
+    return value
+
+
+def emails(value: str) -> str:
+    """Accept one address, or several with commas between them, as TestGrid takes them."""
+    if not all(_EMAIL.fullmatch(part.strip()) for part in value.split(",")):
+        raise expected("an e-mail address such as team@example.com, or several with commas between them")
+    return value
+
+
+def github_name(value: str) -> str:
+    """Accept a GitHub user or organisation."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}", value):
+        raise expected("a GitHub name without @")
+    return value
+
+
+def party_name(value: str) -> str:
+    """Accept the short name of whoever runs the tests."""
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", value):
+        raise expected("up to 40 of a-z, 0-9 and '-'")
+    return value
+
+
+def bucket_prefix(value: str) -> str:
+    """Accept test-history's prefix of a bucket: it stands before every job name of the party."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,40}:", value):
+        near = f"{value}:" if re.fullmatch(r"[A-Za-z0-9._-]{1,40}", value) else ""
+        raise expected("a word that ends in ':', such as \"example:\"", near=near)
+    return value
+
+
+def store_uri(value: str) -> str:
+    """Accept gs://bucket[/path], file:///folder, or a folder relative to the working one."""
+    scheme, separator, _ = value.partition("://")
+    climbs = ".." in value.split("/")
+    if separator and scheme == "gs":
+        if _BUCKET.fullmatch(value) and not climbs:
+            return value
+        raise expected("gs://bucket or gs://bucket/path")
+    if separator and scheme != "file":
+        raise expected("gs://bucket[/path], file:///folder or a folder", near=nearest(scheme, ("gs", "file")))
+    path = value.removeprefix("file://")
+    if climbs or not path or not path.isprintable() or path.startswith("~") or (separator and not path.startswith("/")):
+        raise expected("file:// and an absolute folder, or a folder; without '..' and '~'")
+    return value
+
+
+def results_prefix(value: str) -> str:
+    """Accept the folder of the store that the jobs lie in."""
+    parts = value.split("/")
+    if not _SEGMENTS.fullmatch(value) or any(part in (".", "..") for part in parts) or len(value) > 200:
+        raise expected("a path such as logs: letters, digits, '.', '_', '-' and single '/', no '..'")
+    if parts[0] == "pr-logs":
+        raise expected("another folder than pr-logs, which holds the builds of pull requests", near="logs")
+    return value
+
+
+def marker_expression(value: str) -> str:
+    """Accept what ``pytest -m`` takes: marker names joined by and, or, not and parentheses."""
+    if len(value) > _MAX_EXPRESSION or "\\" in value:
+        raise _no_expression()
+    try:
+        tree = ast.parse(value.strip(), mode="eval")
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise _no_expression() from None
+    allowed = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.Load)
+    names = (ast.Name, ast.Call, ast.keyword, ast.Constant)
+    if not all(isinstance(node, allowed + names) for node in ast.walk(tree)) or isinstance(tree.body, ast.Constant):
+        raise _no_expression()
+    return value
+
+
+def _no_expression() -> PydanticCustomError:
+    return expected('a pytest marker expression such as "conformance and not disruptive"')
+
+
+def regex(value: str) -> str:
+    """Accept a regular expression for case titles."""
+    if len(value) > _MAX_EXPRESSION:
+        raise _no_regex()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(value)
+    except (re.error, OverflowError, RecursionError):
+        raise _no_regex() from None
+    return value
+
+
+def _no_regex() -> PydanticCustomError:
+    return expected("a regular expression of at most 500 characters")
