@@ -1,1 +1,1 @@
-"""Kubernetes binaries: which version, from which source, verified, cached."""
+"""Versions of Kubernetes and their programs: resolved, fetched or built, verified, cached."""

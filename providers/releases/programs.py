@@ -1,0 +1,69 @@
+"""The programs of a release: which project each belongs to, its Go package, and how its version is stamped in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upload.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program. ``project``: whose release it is, and the folder of its pin; ``package``: what ``go build`` builds."""
+
+    name: str
+    project: str
+    package: str
+    platforms: tuple[str, ...]
+
+
+_SERVERS = ("linux/amd64", "linux/arm64")
+_CLIENTS = (*_SERVERS, "darwin/amd64", "darwin/arm64")
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", _SERVERS),
+        Program("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", _SERVERS),
+        Program("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", _SERVERS),
+        Program("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", _CLIENTS),
+        Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", _CLIENTS),
+        Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", _CLIENTS),
+        Program("kwokctl", "kwok", "sigs.k8s.io/kwok/cmd/kwokctl", _CLIENTS),
+    )
+}
+
+# project -> the module whose version is the project's version
+MODULES = {"kubernetes": "k8s.io/kubernetes", "etcd": "go.etcd.io/etcd/server/v3", "kwok": "sigs.k8s.io/kwok"}
+
+
+def program_named(name: str) -> Program:
+    """Return the program of that name. Raises UsageError listing those there are."""
+    if name not in PROGRAMS:
+        raise UsageError(f"unknown program {name!r}; there are {', '.join(PROGRAMS)}")
+    return PROGRAMS[name]
+
+
+def stamps(project: str, version: str) -> tuple[str, ...]:
+    """Return the ``-X`` values that tell a program its version, as the project's own release scripts set them.
+
+    A Go module carries neither commit nor date: both are placeholders, so that a build is the same everywhere.
+    Source: kubernetes hack/lib/version.sh, etcd scripts/build_lib.sh, kwok hack/releases.sh.
+    """
+    if project == "etcd":
+        return ("go.etcd.io/etcd/api/v3/version.GitSHA=0000000",)
+    if project == "kwok":
+        return (f"sigs.k8s.io/kwok/pkg/consts.Version={version}",)
+    if project != "kubernetes":
+        return ()
+    major, minor = version.removeprefix("v").split(".")[:2]
+    values = {
+        "gitVersion": version,
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+        "gitCommit": "0000000",
+        "buildDate": "1970-01-01T00:00:00Z",
+    }
+    packages = ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")
+    return tuple(f"{package}.{key}={value}" for package in packages for key, value in values.items())
