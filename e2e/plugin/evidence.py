@@ -1,0 +1,194 @@
+"""What a failed case leaves: the objects, events and logs of its namespaces, before they are removed. DESIGN section 7.
+
+One folder for each failed case, ``<slug60>-<sha8>/``: ``case.txt`` (title, failure, how to run it again),
+``objects.jsonl``, ``events.jsonl``, ``logs/<pod>_<container>.log`` where pods run. Secrets appear with names and sizes
+only; their values go to ``--e2e-secrets``, so that the publisher can blot them out of everything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from e2e.plugin.connection import open_http, read_config
+from e2e.plugin.discovery import kinds, objects
+from e2e.plugin.options import RunOptions
+from e2e.plugin.rerun import how_to_run_again
+from e2e.plugin.selection import TITLE
+from e2e.plugin.titles import evidence_name
+
+NAMESPACES = pytest.StashKey[list[str]]()
+FAILED = pytest.StashKey[bool]()
+
+LOG_LINES = 2_000
+SECRET_CHARS = 8  # shorter values would blot out ordinary words
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+POD_LOGS = "pods-run"
+
+
+class EvidenceKeeper:
+    """Writes evidence at the moment a case fails: its fixtures are still up then."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keep the evidence of the first failure; fold a failing teardown of a failed case into that failure."""
+        report = yield
+        if not report.failed:
+            return report
+        if report.when == "teardown" and item.stash.get(FAILED, False):
+            # A second failure of one case would become a second testcase in JUnit, and a flaky one for its readers.
+            report.user_properties.append(("teardown-error", report.longreprtext))
+            report.outcome = "passed"
+            report.longrepr = None
+        if self._options.evidence is not None:
+            self._keep(item, report)
+        item.stash[FAILED] = True
+        return report
+
+    def _keep(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        assert self._options.evidence is not None
+        title = item.stash[TITLE]
+        folder = self._options.evidence / evidence_name(title)
+        folder.mkdir(parents=True, exist_ok=True)
+        namespaces = item.stash.get(NAMESPACES, [])
+        problems: tuple[str, ...] = ()
+        if report.when != "teardown" and namespaces:
+            problems = self._collect(folder, namespaces)
+        _write_case(folder, item, report, options=self._options, problems=problems)
+
+    def _collect(self, folder: Path, namespaces: Iterable[str]) -> tuple[str, ...]:
+        try:
+            with open_http(read_config(self._options.cluster.kubeconfig)) as http:
+                found = read_namespaces(http, namespaces, with_logs=POD_LOGS in self._options.cluster.features)
+        except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not hide why the case failed
+            return (f"no evidence of the cluster: {type(error).__name__}: {error}",)
+        write_evidence(folder, found)
+        if self._options.secrets is not None:
+            append_secrets(self._options.secrets, found.secrets)
+        return tuple(found.problems)
+
+
+@dataclass(slots=True)
+class Found:
+    """What was read from the namespaces of one case. ``logs``: file name -> text."""
+
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_namespaces(http: httpx2.Client, namespaces: Iterable[str], *, with_logs: bool) -> Found:
+    """Return every object of the namespaces. A kind that cannot be listed is a problem in the result, not an error."""
+    found = Found()
+    known = [kind for kind in kinds(http) if kind.namespaced and "get" in kind.verbs]
+    for namespace in namespaces:
+        for kind in known:
+            if kind.plural == "events" and kind.prefix != "/api/v1":
+                continue  # the same objects again
+            try:
+                listed = objects(http, kind, namespace=namespace)
+            except httpx2.HTTPError as error:
+                found.problems.append(f"{kind.plural} in {namespace}: {error}")
+                continue
+            for obj in listed:
+                _file(found, obj)
+        if with_logs:
+            _read_logs(http, namespace, found)
+    return found
+
+
+def _file(found: Found, obj: dict[str, Any]) -> None:
+    metadata = obj.get("metadata", {})
+    metadata.pop("managedFields", None)
+    if obj["kind"] == "Event":
+        found.events.append(obj)
+    elif obj["kind"] == "Secret" and obj["apiVersion"] == "v1":
+        found.secrets.update(secret_values(obj))
+        found.objects.append(without_secret(obj))
+    else:
+        found.objects.append(obj)
+
+
+def _read_logs(http: httpx2.Client, namespace: str, found: Found) -> None:
+    pods = [obj for obj in found.objects if obj["kind"] == "Pod" and obj["metadata"].get("namespace") == namespace]
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        spec = pod.get("spec", {})
+        for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
+            answer = http.get(
+                f"/api/v1/namespaces/{namespace}/pods/{name}/log",
+                params={"container": container["name"], "tailLines": str(LOG_LINES)},
+            )
+            if answer.is_success:
+                found.logs[f"{name}_{container['name']}.log"] = answer.text
+
+
+def without_secret(secret: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Secret with the sizes of its values in place of the values."""
+    metadata = dict(secret.get("metadata", {}))
+    metadata["annotations"] = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED}
+    sizes = {key: len(_decoded(value)) for key, value in (secret.get("data") or {}).items()}
+    kept = {key: value for key, value in secret.items() if key not in ("data", "stringData", "metadata")}
+    return {**kept, "metadata": metadata, "sizes_bytes": sizes}
+
+
+def secret_values(secret: Mapping[str, Any]) -> set[str]:
+    """Return the values of a Secret that are long enough to be looked for in other texts."""
+    texts = (_decoded(value).decode(errors="replace") for value in (secret.get("data") or {}).values())
+    return {text for text in texts if len(text) >= SECRET_CHARS}
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value)
+    except (binascii.Error, ValueError):
+        return value.encode()
+
+
+def write_evidence(folder: Path, found: Found) -> None:
+    """Write the files of one case's evidence; a file that would be empty is left out."""
+    for name, lines in (("objects.jsonl", found.objects), ("events.jsonl", found.events)):
+        if lines:
+            text = "".join(json.dumps(obj, sort_keys=True) + "\n" for obj in lines)
+            (folder / name).write_text(text, encoding="utf-8")
+    for name, text in found.logs.items():
+        (folder / "logs").mkdir(exist_ok=True)
+        (folder / "logs" / name).write_text(text, encoding="utf-8")
+
+
+def append_secrets(file: Path, values: Iterable[str]) -> None:
+    """Append values as JSON strings, one a line, readable by the owner only. Several processes may do so at once."""
+    text = "".join(json.dumps(value) + "\n" for value in sorted(values))
+    if text:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as stream:
+            stream.write(text)
+
+
+def _write_case(
+    folder: Path, item: pytest.Item, report: pytest.TestReport, *, options: RunOptions, problems: Iterable[str]
+) -> None:
+    """Write ``case.txt``, or append to it what failed later."""
+    text = report.longreprtext or str(dict(report.user_properties).get("teardown-error", ""))
+    lines = [f"failed in {report.when} after {report.duration:.1f} s", "", *problems, text, ""]
+    file = folder / "case.txt"
+    if not item.stash.get(FAILED, False):
+        lines = [item.stash[TITLE], *how_to_run_again(item, options), "", *lines]
+        file.write_text("\n".join(lines), encoding="utf-8")
+        return
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("\n".join(["", *lines]))

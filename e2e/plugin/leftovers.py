@@ -1,0 +1,81 @@
+"""What the suite created and did not get rid of. Looked for once, after the last case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+
+from e2e.plugin.connection import open_http, read_config
+from e2e.plugin.discovery import Kind, kinds, objects
+from e2e.plugin.events import EventReporter
+from e2e.plugin.options import RunOptions
+from providers.contracts import RUN_LABEL, run_label
+
+PAUSE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A cluster-scoped object with the run's label that is still there."""
+
+    kind: str
+    name: str
+    is_going: bool
+
+
+class LeftoverCheck:
+    """Waits, after the last case, until the run's namespaces are gone; reports what stays.
+
+    It changes no case and no exit code: a leak is the lifecycle's to judge (an event ``leftover`` for each), and a
+    person sees it in the summary.
+    """
+
+    def __init__(self, options: RunOptions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._options = options
+        self._clock = clock
+        self._problem = ""
+        self._left: tuple[Leftover, ...] = ()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Look after the JUnit file was written and xdist's workers have ended; a cut run is not kept waiting."""
+        if session.testscollected == 0 or session.config.option.collectonly:
+            return
+        patience_s = 0.0 if exitstatus == pytest.ExitCode.INTERRUPTED else self._options.gone_within_s
+        try:
+            self._left = self._look(patience_s)
+        except (httpx2.HTTPError, OSError) as error:
+            self._problem = f"cannot look for leftovers: {error}"
+        reporter = session.config.pluginmanager.get_plugin("e2e-events")
+        if isinstance(reporter, EventReporter):
+            for left in self._left:
+                reporter.write("leftover", kind=left.kind, name=left.name)
+
+    def _look(self, patience_s: float) -> tuple[Leftover, ...]:
+        selector = f"{RUN_LABEL}={run_label(self._options.run)}"
+        with open_http(read_config(self._options.cluster.kubeconfig)) as http:
+            known = [kind for kind in kinds(http) if not kind.namespaced and "delete" in kind.verbs]
+            until = self._clock() + patience_s
+            while (left := _labelled(http, known, selector)) and self._clock() < until:
+                time.sleep(PAUSE_S)
+            # with no patience, what is on its way out counts as gone
+            return tuple(obj for obj in left if patience_s > 0 or not obj.is_going)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name what is left."""
+        if self._problem:
+            terminalreporter.write_line(self._problem, red=True)
+        for left in self._left:
+            terminalreporter.write_line(f"left over: {left.kind} {left.name}", red=True)
+
+
+def _labelled(http: httpx2.Client, looked_at: Iterable[Kind], selector: str) -> tuple[Leftover, ...]:
+    return tuple(
+        Leftover(kind.kind, obj["metadata"]["name"], "deletionTimestamp" in obj["metadata"])
+        for kind in looked_at
+        for obj in objects(http, kind, selector=selector)
+    )

@@ -1,0 +1,49 @@
+"""The markers of a case, and when a cluster cannot or may not run it. Source: DESIGN section 8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from providers.contracts import Cluster
+
+MARKERS = (
+    "sig(name): the special interest group that owns the behaviour; first part of the title",
+    "conformance: follows an upstream conformance test",
+    "serial: must not run beside other cases",
+    "slow: takes more than ten seconds",
+    "disruptive: disturbs what other users of the cluster do",
+    "cluster_scoped: creates objects outside its namespace",
+    "preempts: may evict pods of others",
+    "requires(feature, ...): what the cluster must offer: pods-run, node-ssh, dns, storage, ...",
+    "depends(component, ...): what must turn the case red when it is switched off",
+    "cite(source, ...): the upstream conformance test or document that the case follows",
+)
+
+TITLE_FLAGS = ("conformance", "serial", "slow", "disruptive")  # in this order at the end of a title
+
+# what a cluster of strangers must allow (Cluster.allow) before a case with this marker runs
+CONSENT = ("cluster_scoped", "disruptive", "preempts")
+CONSENT_OF_FEATURE = {"node-ssh": "node_ssh"}
+
+# why a whole kind of cluster lacks a feature, for the reader of a skip
+EXPLAINED = {"pods-run": "hollow nodes"}
+
+
+def reason_to_skip(cluster: Cluster, *, markers: Iterable[str], required: Iterable[str]) -> str:
+    """Return why a case cannot run on this cluster, or an empty string.
+
+    ``markers``: names of the case's markers; ``required``: features from ``requires(...)``.
+    """
+    wanted = sorted(set(required))
+    missing = [
+        f"{name} ({EXPLAINED[name]})" if name in EXPLAINED else name for name in wanted if name not in cluster.features
+    ]
+    if missing:
+        return f"cluster {cluster.name} lacks {', '.join(missing)}"
+    present = set(markers)
+    needed = {name for name in CONSENT if name in present}
+    needed |= {CONSENT_OF_FEATURE[name] for name in wanted if name in CONSENT_OF_FEATURE}
+    refused = sorted(needed - cluster.allow)
+    if refused:
+        return f"cluster {cluster.name} does not allow {', '.join(refused)} (provider.allow opts in)"
+    return ""

@@ -1,0 +1,85 @@
+"""Which of the collected tests run: titles, focus and skip, and what the cluster offers and allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.plugin.markers import TITLE_FLAGS, reason_to_skip
+from e2e.plugin.options import RunOptions
+from e2e.plugin.titles import NoTitle, case_title, clashes
+
+TITLE = pytest.StashKey[str]()
+
+
+class Selection:
+    """Gives each item its title and deselects or skips what is not to run."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Name all items, report what cannot be named, then select."""
+        problems = list(_name_all(items))
+        titles = {item.nodeid: item.stash[TITLE] for item in items if TITLE in item.stash}
+        problems.extend(clashes(titles))
+        for problem in problems:
+            _report(session, problem)
+        items[:] = [item for item in items if TITLE in item.stash]
+        dropped = [item for item in items if not self._wanted(item.stash[TITLE])]
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+            items[:] = [item for item in items if self._wanted(item.stash[TITLE])]
+        for item in items:
+            self._skip_where_impossible(item)
+
+    def _wanted(self, title: str) -> bool:
+        focus, skip = self._options.focus, self._options.skip
+        return (focus is None or focus.search(title) is not None) and (skip is None or skip.search(title) is None)
+
+    def _skip_where_impossible(self, item: pytest.Item) -> None:
+        reason = reason_to_skip(
+            self._options.cluster,
+            markers=(mark.name for mark in item.iter_markers()),
+            required=(feature for mark in item.iter_markers("requires") for feature in mark.args),
+        )
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _name_all(items: list[pytest.Item]) -> Iterator[str]:
+    """Put a title on each item; yield what is wrong with the others."""
+    for item in items:
+        try:
+            title = title_of(item)
+        except NoTitle as error:
+            yield f"{item.nodeid} has no title: {error}"
+            continue
+        item.stash[TITLE] = title
+        path, line, _ = item.reportinfo()
+        # The third part is the name in every report, so the title travels from xdist's workers to the controller.
+        item.reportinfo = lambda where=(path, line, title): where  # type: ignore[method-assign, misc]
+
+
+def title_of(item: pytest.Item) -> str:
+    """Return the title of a collected test. Raises NoTitle."""
+    sig = item.get_closest_marker("sig")
+    names = {mark.name for mark in item.iter_markers()}
+    callspec = getattr(item, "callspec", None)
+    return case_title(
+        sig=str(sig.args[0]) if sig and sig.args else "",
+        docstring=getattr(getattr(item, "obj", None), "__doc__", None) or "",
+        param_id=callspec.id if callspec else "",
+        flags=[flag for flag in TITLE_FLAGS if flag in names],
+    )
+
+
+def _report(session: pytest.Session, problem: str) -> None:
+    """Report a collection error. Under xdist it reaches the controller like a file that does not import."""
+    node_id = problem.split("::", 1)[0]
+    report = pytest.CollectReport(nodeid=node_id, outcome="failed", longrepr=problem, result=[])
+    session.config.hook.pytest_collectreport(report=report)
