@@ -1,4 +1,4 @@
-"""Starts a control plane with kwokctl and watches it until its API answers."""
+"""Starts a control plane with kwokctl and watches it until its API answers, and as long as it is furnished."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Self
 
 from providers import process
-from providers.contracts import Context, Deadline
+from providers.contracts import Deadline
 from providers.kwok import PORTS_NEEDED, ChoosePorts, Death, Home, Plan, configuration, first_death, said_by_kwokctl
 from upload.errors import DeadlineExceeded, ProviderError, StepError
 
@@ -15,104 +15,112 @@ if TYPE_CHECKING:
     from providers.api import Api
 
 STEP = "Start control plane"
-START_TRIES = 5
 REVIVALS = 2
 # The controller manager gives the API server 10 s and then ends; what ends sooner than this has another reason.
 IMPATIENT_AFTER_S = 8.0
-ANSWER_S = 2.0
+ANSWER_S = 1.0
+LINE_SHOWN = 300
 
 
 class PortTaken(ProviderError):
     """Another process got one of our ports first."""
 
 
-def start_control_plane(plan: Plan, home: Home, ctx: Context, choose_ports: ChoosePorts) -> None:
-    """Return when the API server says it is ready and kwokctl has ended well.
+class ControlPlane:
+    """The processes of one cluster, from start until usable."""
 
-    A port that somebody else took meanwhile costs a new start with other ports, at most five in all.
-    Raises: StepError with the last lines of what failed; DeadlineExceeded.
-    """
-    for left in reversed(range(START_TRIES)):
-        process.end(home.mark, deadline=ctx.deadline)
-        _prepare(plan, home, choose_ports)
+    def __init__(self, plan: Plan, home: Home, deadline: Deadline) -> None:
+        self._plan = plan
+        self._home = home
+        self._deadline = deadline
+        self._revived = 0
+
+    def is_whole(self) -> bool:
+        """Say whether every component was started, lives, and the API server is ready: nothing is left to start."""
+        pids = self._home.cluster / "pids"
+        if not all((pids / f"{name}.pid").exists() for name in self._plan.components):
+            return False
+        return first_death(self._home, self._plan.components) is None and is_ready(self._home)
+
+    def start(self, choose_ports: ChoosePorts) -> None:
+        """Remove what an earlier start left, start everything, and return when the API server answers.
+
+        Raises: PortTaken; StepError with the last lines of what failed.
+        """
+        process.end(self._home.mark, deadline=self._deadline)
         try:
-            _run(plan, home, ctx.deadline)
-        except PortTaken as error:
-            ctx.steps.note(str(error))
-            if not left:
-                raise StepError(STEP, f"{error}, and so were others before ({START_TRIES} starts)") from error
-        else:
-            return
+            for folder in (self._home.workdir, self._home.folder / "home"):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(mode=0o700, parents=True)
+            self._home.output.unlink(missing_ok=True)
+            self._home.config.write_text(configuration(self._plan, self._home, choose_ports(PORTS_NEEDED)))
+        except OSError as exc:
+            raise ProviderError(f"{self._home.folder} cannot be prepared: {exc}") from exc
+        self._run_kwokctl()
 
+    def check(self) -> None:
+        """Start a component that gave up waiting for the API server again; raise for any other that ended.
 
-def _prepare(plan: Plan, home: Home, choose_ports: ChoosePorts) -> None:
-    try:
-        for folder in (home.workdir, home.folder / "home"):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(mode=0o700, parents=True)
-        home.output.unlink(missing_ok=True)
-        home.config.write_text(configuration(plan, home, choose_ports(PORTS_NEEDED)))
-    except OSError as exc:
-        raise ProviderError(f"{home.folder} cannot be prepared: {exc}") from exc
-
-
-def _run(plan: Plan, home: Home, deadline: Deadline) -> None:
-    for left in reversed(range(1 + REVIVALS)):
-        _run_kwokctl(plan, home, deadline)  # a second run starts what does not run, and only that
-        death = first_death(home, plan.components)
+        Raises: PortTaken; StepError with the component's last lines.
+        """
+        death = first_death(self._home, self._plan.components)
         if death is None:
             return
-        if not left:
+        self._revived += 1
+        if death.age_s < IMPATIENT_AFTER_S or self._revived > REVIVALS:
             raise _explained(death)
+        self._run_kwokctl()  # it starts what does not run, and only that
 
-
-def _run_kwokctl(plan: Plan, home: Home, deadline: Deadline) -> None:
-    argv = [str(plan.programs["kwokctl"]), "--name", home.name, "--config", str(home.config), "create", "cluster"]
-    # an empty --kubeconfig: by default kwokctl adds a context to the user's own file
-    argv += ["--kubeconfig", ""]
-    child = process.start(argv, env=home.environment(), cwd=home.folder, output=home.output)
-    try:
-        with Readiness(home) as readiness:
-            _watch(child, readiness, plan, home, deadline)
-    finally:
-        process.stop(child)
-
-
-def _watch(child: subprocess.Popen[bytes], readiness: Readiness, plan: Plan, home: Home, deadline: Deadline) -> None:
-    while True:
-        code = child.poll()
-        if code:
-            said = said_by_kwokctl(home) or "it said nothing"
-            raise StepError(STEP, f"kwokctl ended with code {code}: {said}", output_tail=process.tail(home.output))
-        death = first_death(home, plan.components)
-        if death and death.age_s < IMPATIENT_AFTER_S:
-            raise _explained(death)
-        if readiness.look() and code == 0:
-            return
+    def _run_kwokctl(self) -> None:
+        argv = [str(self._plan.programs["kwokctl"]), "--name", self._home.name, "--config", str(self._home.config)]
+        # an empty --kubeconfig: by default kwokctl adds a context to the user's own file
+        argv += ["create", "cluster", "--kubeconfig", ""]
+        home = self._home
+        child = process.start(argv, env=home.environment(), cwd=home.folder, output=home.output)
         try:
-            process.pause(deadline)
-        except DeadlineExceeded as exc:
-            raise StepError(
-                STEP,
-                f"not ready after {deadline.total_s:g} s; last: {readiness.observed}",
-                output_tail=process.tail(home.logs / "kube-apiserver.log") or process.tail(home.output),
-            ) from exc
+            with Prober(home, "/version") as prober:
+                self._watch(child, prober)
+        finally:
+            process.stop(child)
+
+    def _watch(self, child: subprocess.Popen[bytes], prober: Prober) -> None:
+        while True:
+            code = child.poll()
+            if code:
+                raise self._failed(
+                    f"kwokctl ended with code {code}: {said_by_kwokctl(self._home) or 'it said nothing'}"
+                )
+            death = first_death(self._home, self._plan.components)
+            if death and death.age_s < IMPATIENT_AFTER_S:
+                raise _explained(death)
+            if prober.look() and code == 0:
+                return
+            try:
+                process.pause(self._deadline)
+            except DeadlineExceeded as exc:
+                given = f"{self._deadline.total_s:g} s"
+                raise self._failed(f"the API server does not answer after {given}; last: {prober.observed}") from exc
+
+    def _failed(self, message: str) -> StepError:
+        tail = process.tail(self._home.logs / "kube-apiserver.log") or process.tail(self._home.output)
+        return StepError(STEP, message, output_tail=tail)
 
 
 def _explained(death: Death) -> ProviderError:
     if death.port_taken:
         return PortTaken(f"{death.component} found its port taken")
     last = death.output_tail.splitlines()[-1:] or ["it logged nothing"]
-    return StepError(STEP, f"{death.component} ended by itself: {last[0][:300]}", output_tail=death.output_tail)
+    return StepError(STEP, f"{death.component} ended by itself: {last[0][:LINE_SHOWN]}", output_tail=death.output_tail)
 
 
-class Readiness:
-    """Asks one API server whether it is ready, over and over. ``observed``: what it said last."""
+class Prober:
+    """Asks one API server for ``path`` over and over until it answers well. ``observed``: what came last."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, path: str) -> None:
         self._home = home
+        self._path = path
         self._api: Api | None = None
-        self._ready = False
+        self._answered = False
         self.observed = "kwokctl has written no kubeconfig yet"
 
     def __enter__(self) -> Self:
@@ -123,14 +131,22 @@ class Readiness:
             self._api.close()
 
     def look(self) -> bool:
-        """Return whether it is ready, or was at an earlier look."""
+        """Return whether it answers well, or did at an earlier look."""
         from providers.api import Api  # while kwokctl starts, this costs nobody any time
 
-        if self._ready or not self._home.kubeconfig.exists():
-            return self._ready
+        if self._answered or not self._home.kubeconfig.exists():
+            return self._answered
         try:
             self._api = self._api or Api(self._home.kubeconfig, answer_s=ANSWER_S)
-            self._ready = self._api.text("/readyz") == "ok"
+            self._api.text(self._path)
         except ProviderError as error:
             self.observed = str(error)
-        return self._ready
+        else:
+            self._answered = True
+        return self._answered
+
+
+def is_ready(home: Home) -> bool:
+    """Say whether the API server says now that it is ready."""
+    with Prober(home, "/readyz") as prober:
+        return prober.look()

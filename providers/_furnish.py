@@ -5,60 +5,67 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from providers._control_plane import ControlPlane
 from providers._hollow import node_names, nodes
-from providers._usable import CONFLICT, nodes_missing, wait_for_service_account, wait_until
-from providers.api import Api, ApiRefused
-from providers.contracts import Cluster, ClusterSpec, Context
+from providers._usable import Look, create_missing, nodes_missing, service_account_missing, wait_until
+from providers.api import Api
+from providers.contracts import RUN_LABEL, Cluster, ClusterSpec, Context, run_label
 from providers.kwok import Home, Plan
 from upload.errors import ProviderError
 
 KUBECONFIG = "kubeconfig"
-RUN_LABEL = "e2e-run"
 STEP = "Wait until usable"
 MANAGER = "kube-controller-manager"
 
 
-def furnish(plan: Plan, home: Home, spec: ClusterSpec, ctx: Context, *, features: frozenset[str]) -> Cluster:
-    """Return the facts of the cluster once its nodes are Ready and namespaces get their service account."""
+def furnish(control_plane: ControlPlane, plan: Plan, home: Home, spec: ClusterSpec, ctx: Context) -> Cluster:
+    """Return the facts of the cluster once its nodes are Ready and namespaces get their service account.
+
+    ``features`` stay empty: they are the provider's to name. Raises: StepError; PortTaken.
+    """
     names = node_names(ctx.cluster, spec.nodes)
     kubeconfig = write_kubeconfig(home, ctx)
     with Api(kubeconfig) as api:
         version = str(api.get("/version")["gitVersion"])
         with ctx.steps.step("Add nodes"):
             for node in nodes(ctx.cluster, spec.nodes, pod_cidr=spec.pod_cidr, version=version):
-                _create(api, node)
+                _keep_trying("Add nodes", partial(create_missing, api, "/api/v1/nodes", node), control_plane, ctx)
         with ctx.steps.step(STEP):
-            _wait(api, plan, names, ctx)
+            for look in _looks(api, plan, names, ctx):
+                _keep_trying(STEP, look, control_plane, ctx)
     return Cluster(
-        name=ctx.cluster,
-        kubeconfig=kubeconfig,
-        version=version,
-        nodes=names,
-        features=features,
-        kubectl=plan.programs["kubectl"],
+        name=ctx.cluster, kubeconfig=kubeconfig, version=version, nodes=names, kubectl=plan.programs["kubectl"]
     )
 
 
-def _create(api: Api, node: dict[str, Any]) -> None:
-    try:
-        api.post("/api/v1/nodes", node)
-    except ApiRefused as error:
-        if error.status != CONFLICT:  # a killed call has made it already
-            raise
+def _keep_trying(step: str, look: Look, control_plane: ControlPlane, ctx: Context) -> None:
+    wait_until(step, look, ctx.deadline, check=control_plane.check)
 
 
-def _wait(api: Api, plan: Plan, names: tuple[str, ...], ctx: Context) -> None:
-    """Wait for what the components that run can bring about; a config may have switched some of them off."""
+def _looks(api: Api, plan: Plan, names: tuple[str, ...], ctx: Context) -> Iterator[Look]:
+    """Yield what to wait for, one after the other: what the components that run can bring about.
+
+    A config may have switched some of them off.
+    """
     managed = MANAGER in plan.components
     off = plan.args.get(MANAGER, {}).get("controllers", "")
-    if managed and "-serviceaccount" not in off:
-        wait_for_service_account(STEP, api, ctx.deadline, labels={RUN_LABEL: ctx.run})
+    probe = f"e2e-probe-{secrets.token_hex(4)}"
+    if with_accounts := managed and "-serviceaccount" not in off:
+        labels = {RUN_LABEL: run_label(ctx.run)}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": probe, "labels": labels}}
+        yield partial(create_missing, api, "/api/v1/namespaces", body)
     if "kwok-controller" in plan.components:
         removed = managed and "-node-lifecycle" not in off and "-nodelifecycle" not in off
-        wait_until(STEP, lambda: nodes_missing(api, names, taints_removed=removed), ctx.deadline)
+        yield partial(nodes_missing, api, names, taints_removed=removed)
+    if with_accounts:
+        yield partial(service_account_missing, api, probe)
+        api.delete(f"/api/v1/namespaces/{probe}")  # nobody waits until it is gone
+    yield lambda: "" if api.text("/readyz") == "ok" else "not ready"
 
 
 def write_kubeconfig(home: Home, ctx: Context) -> Path:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from providers import process
+from providers._control_plane import ControlPlane, PortTaken, is_ready
 from providers.contracts import Cluster, ClusterSpec, Context, Resource
-from providers.kwok import PROGRAMS, ChoosePorts, Home, Plan, first_death, free_ports
+from providers.kwok import PROGRAMS, ChoosePorts, Home, Plan, free_ports
 from upload.errors import ProviderError, UsageError
 
 Component = Literal["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"]
 Flag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,80}$")]
 # what the provider itself must decide: where components listen, and where their files and keys are
 RESERVED = ("address", "port", "urls", "kubeconfig", "data-dir", "-file", "initial-cluster", "etcd-servers", "config")
+START_TRIES = 5
 FEATURES = frozenset({"hollow-nodes", "csr-signing"})
 
 
@@ -80,21 +83,28 @@ class LocalProvider:
             raise UsageError(f"provider local makes one control plane, not {spec.control_planes}")
         with ctx.steps.step("Fetch programs"):
             plan = self._plan(spec, ctx)
+        for _ in range(START_TRIES - 1):
+            try:
+                return self._make(plan, spec, ctx)
+            except PortTaken as error:
+                ctx.steps.note(f"{error}; starting again with other ports")
+        return self._make(plan, spec, ctx)
+
+    def _make(self, plan: Plan, spec: ClusterSpec, ctx: Context) -> Cluster:
         home = _home(ctx)
-        if self._is_whole(plan, home):
+        control_plane = ControlPlane(plan, home, ctx.deadline)
+        if control_plane.is_whole():
             ctx.steps.note("the control plane of an earlier call is running; going on with it")
         else:
             with ctx.steps.step("Start control plane"):
-                from providers._control_plane import start_control_plane
-
-                start_control_plane(plan, home, ctx, self._choose_ports)
+                control_plane.start(self._choose_ports)
         from providers._furnish import furnish
 
-        return furnish(plan, home, spec, ctx, features=FEATURES)
+        return replace(furnish(control_plane, plan, home, spec, ctx), features=FEATURES)
 
     def is_up(self, ctx: Context) -> bool:
         """Say whether the API server is ready now."""
-        return _answers(_home(ctx))
+        return is_ready(_home(ctx))
 
     def dump(self, ctx: Context, dest: Path) -> None:
         """Write component logs, objects, events and versions below ``dest``; logs also when nothing answers."""
@@ -127,23 +137,10 @@ class LocalProvider:
             disabled=frozenset(name for name, settings in changed.items() if settings.disabled),
         )
 
-    def _is_whole(self, plan: Plan, home: Home) -> bool:
-        started = all((home.cluster / "pids" / f"{name}.pid").exists() for name in plan.components)
-        return started and first_death(home, plan.components) is None and _answers(home)
-
 
 def _home(ctx: Context) -> Home:
     # the real path: it is compared with what processes carry in their environment
     return Home(folder=ctx.folder.resolve(), name=ctx.cluster)
-
-
-def _answers(home: Home) -> bool:
-    if not home.kubeconfig.exists():
-        return False
-    from providers._control_plane import Readiness
-
-    with Readiness(home) as readiness:
-        return readiness.look()
 
 
 def _empty(folder: Path) -> None:
