@@ -12,6 +12,7 @@ from pathlib import Path
 
 from upload.errors import UsageError
 
+IMAGE_REGISTRY = "registry.k8s.io"
 PINNED = "v1.36.3"  # what ``pinned`` means; providers/releases/go/<PINNED>/ holds its modules
 PINS = Path(__file__).parent / "go"
 
@@ -73,8 +74,8 @@ class Sources:
     """Where to look for programs, and how long to wait there.
 
     ``cache``: the folder of finished programs; ``env``: what ``go`` is started with (GOPROXY and the like);
-    ``mirror``: root with the official layouts, or empty; ``offline``: open no network at all. ``unreachable`` is the
-    memory of one process: host -> why; a host that did not answer once is not asked again.
+    ``mirror``: root with the official layouts, or empty; ``offline``: open no network at all. ``reach`` is the
+    memory of one process: (host, port) -> why there is no connection, empty when there is one; nobody is asked twice.
     """
 
     cache: Path
@@ -88,7 +89,7 @@ class Sources:
     connect_s: float = 5.0
     stall_s: float = 20.0
     retry_pause_s: float = 0.5
-    unreachable: dict[str, str] = field(default_factory=dict, compare=False)
+    reach: dict[tuple[str, int], str] = field(default_factory=dict, compare=False)
 
 
 def sources_from_env(
