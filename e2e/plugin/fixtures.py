@@ -17,6 +17,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from e2e.plugin import OPTIONS
 from e2e.plugin.connection import TIMEOUT, open_http, read_config
 from e2e.plugin.evidence import NAMESPACES
+from e2e.plugin.images import Images
 from e2e.plugin.kubectl import Kubectl
 from e2e.plugin.namespaces import NOT_FOUND, create_namespace, namespace_name, remove_namespace
 from e2e.plugin.waiting import Waiting
@@ -142,3 +143,9 @@ def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubec
 def nodes(cluster: Cluster) -> tuple[str, ...]:
     """Return the names of the nodes."""
     return cluster.nodes
+
+
+@pytest.fixture(scope="session")
+def images() -> Images:
+    """Return the names of the container images to use."""
+    return Images.upstream()
