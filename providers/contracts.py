@@ -191,3 +191,11 @@ class ProviderType(Protocol):
 
     def __call__(self, settings: Any) -> Provider:
         """Return the provider for these settings. Does no work."""
+
+
+class ChecksCluster(Protocol):
+    """An ability that a provider's class may have: say before anything is created what it cannot make."""
+
+    @classmethod
+    def refusals(cls, spec: ClusterSpec) -> Mapping[str, str]:
+        """Return key of ``cluster:`` -> what is expected there instead. Empty: all is well. Opens and starts nothing."""

@@ -35,28 +35,30 @@ _SCALARS = frozenset(_TAG + kind for kind in ("int", "float", "bool", "null"))
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file: its values, and where each key and each value stands (by path from the top)."""
+    """One file: its values, and where each key and each value stands (by path from the top).
+
+    ``problems``: what is wrong with its form; the values are those of the rest, so that they can be checked as well.
+    """
 
     path: Path
     shown: str
     values: dict[str, Any]
     keys: Mapping[Loc, Place]
     places: Mapping[Loc, Place]
+    problems: tuple[Problem, ...] = ()
 
 
 def shown_path(path: Path) -> str:
     """Return ``path`` as messages show it: relative to the working folder when it lies inside."""
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    return str(path).removeprefix(f"{Path.cwd()}/")
 
 
 def read_document(path: Path) -> Document:
     """Return the values and places of a YAML file whose top is a mapping.
 
-    Raises: ConfigError with every problem of the file's own form: unreadable, no regular file, too large, not UTF-8,
-    syntax, empty, no mapping, duplicate keys, foreign tags, too many or endless aliases.
+    Duplicate keys, keys that are not text, foreign tags and odd numbers are the document's ``problems``.
+    Raises: ConfigError where nothing can be read: no regular file, too large, not UTF-8, no YAML, empty, no mapping,
+    too many or endless aliases.
     """
     shown = shown_path(path)
     return parse_document(read_bounded(path, shown), path=path, shown=shown)
@@ -69,11 +71,10 @@ def parse_document(raw: bytes, *, path: Path, shown: str) -> Document:
         raise _refusal(Place(shown), "the file is empty", "a mapping that begins with 'job:'")
     builder = _Builder(shown)
     values = builder.build(node, ())
-    if builder.problems:
-        raise ConfigError(builder.problems)
     if not isinstance(values, dict):
         raise _refusal(builder.place(node), f"found {_kind(node)}", "a mapping that begins with 'job:'")
-    return Document(path=path, shown=shown, values=values, keys=builder.keys, places=builder.places)
+    problems = tuple(builder.problems)
+    return Document(path, shown, values, builder.keys, builder.places, problems)
 
 
 def _refusal(place: Place, what: str, expected: str = "", key: str = "") -> ConfigError:
@@ -184,7 +185,8 @@ class _Builder:
 
     def place(self, node: yaml.Node) -> Place:
         """Return where a node begins."""
-        return Place(self.shown, node.start_mark.line + 1, node.start_mark.column + 1)
+        mark = node.start_mark
+        return Place(self.shown, mark.line + 1, mark.column + 1)
 
     def build(self, node: yaml.Node, loc: Loc) -> Any:
         """Return the plain value of ``node``. Raises ConfigError at once where going on could be endless."""

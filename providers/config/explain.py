@@ -90,13 +90,18 @@ def _problem(details: ErrorDetails, model: type[BaseModel], sources: Sources, un
 
 
 def _wrong_value(details: ErrorDetails, sources: Sources, loc: Loc) -> Problem:
-    context = details.get("ctx", {})
+    kind, context = details["type"], details.get("ctx", {})
+    of_key = loc[-1:] == ("[key]",)  # pydantic's word for a key of a mapping whose keys are free
+    place = sources.of_key(loc[:-1]) if of_key else sources.of_value(loc)
+    key = dotted(sources.known(loc) or loc)
+    if kind not in _EXPECTED:
+        return Problem(place, key, visible(details["msg"].removeprefix("Value error, "), 300))
     near = str(context.get("nearest", ""))
-    if details["type"] == "literal_error" and isinstance(details["input"], str):
+    if kind == "literal_error" and isinstance(details["input"], str):
         near = nearest(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
-    wanted = _EXPECTED.get(details["type"], "").format_map(context) or visible(details["msg"], 200)
-    found = f"found {_echo(details['input'])}"
-    return Problem(sources.of_value(loc), dotted(sources.known(loc) or loc), found, wanted, near)
+    quoted = "the text " if kind.endswith(("_type", "_parsing")) and isinstance(details["input"], str) else ""
+    found = f"found {quoted}{_echo(details['input'])}"
+    return Problem(place, key, found, _EXPECTED[kind].format_map(context), near)
 
 
 def dotted(loc: Loc) -> str:

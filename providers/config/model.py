@@ -24,7 +24,7 @@ from pydantic import (
 
 from providers.config import rules
 from providers.config.rules import expected
-from providers.config.schedule import schedule
+from providers.config.schedule import cron_schedule
 from providers.contracts import ClusterSpec
 
 # preset -> marker expression; a job's own ``select`` is and-ed with it
@@ -206,7 +206,7 @@ class JobConfig(Section):
     provider: ProviderChoice = Field(description="who makes the cluster, with its settings")
     cluster: ClusterShape = Field(default_factory=ClusterShape, description="the cluster to bring up")
     suite: Suite = Field(default_factory=Suite, description="what is run against it")
-    schedule: Annotated[str, AfterValidator(schedule)] | None = Field(
+    schedule: Annotated[str, AfterValidator(cron_schedule)] | None = Field(
         default=None, description='when Jenkins starts it, "H 2 * * *"; without it the job is started by hand'
     )
     party: Annotated[str, AfterValidator(rules.party_name)] = Field(description="short name of whoever runs the tests")

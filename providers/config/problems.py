@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from providers.wording import visible
 from upload.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A spot in a file. ``line`` and ``column`` count from 1; 0 means the file as a whole."""
 
     file: str
@@ -44,8 +43,8 @@ class Problem:
 
     def to_json(self) -> dict[str, Any]:
         """Return the problem as flat JSON values: file, line, column, key, what, expected, nearest."""
-        values = asdict(self)
-        return {**values.pop("place"), **values}
+        words = {"key": self.key, "what": self.what, "expected": self.expected, "nearest": self.nearest}
+        return {**self.place._asdict(), **words}
 
 
 class ConfigError(UsageError):

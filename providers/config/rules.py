@@ -16,7 +16,8 @@ from providers.wording import nearest
 MAX_DURATION_S: Final = 14 * 24 * 3600
 _MAX_EXPRESSION: Final = 500
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
+DURATION_PATTERN: Final = r"^(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?$"
+_DURATION = re.compile(DURATION_PATTERN)
 _JOB = re.compile(r"[a-z0-9][a-z0-9.-]{2,62}")
 _VERSION = re.compile(r"v\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?")
 _CHANNEL = re.compile(r"(?:release/stable|ci/latest)(?:-\d{1,4}\.\d{1,4})?")
@@ -39,7 +40,7 @@ def expected(what: str, *, near: str = "", at: str = "", found: str = "") -> Pyd
 
 def free_text(value: str) -> str:
     """Accept what a person writes, on one or more lines. Escapes and other control characters are refused."""
-    if not all(c.isprintable() or c == "\n" for c in value):
+    if not value.replace("\n", "").isprintable():
         raise expected("text without control characters")
     return value.strip()
 

@@ -13,7 +13,7 @@ _ALIASES: Final = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@ye
 _TERM = re.compile(r"(?:\*|H(?:\((\d{1,2})-(\d{1,2})\))?|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
 
 
-def schedule(value: str) -> str:
+def cron_schedule(value: str) -> str:
     """Accept five fields of ``*``, ``H``, ``H(a-b)``, numbers, ranges, lists and steps, or an alias such as ``@daily``.
 
     ``H`` is Jenkins' own: a fixed value hashed from the job's name, which spreads the load. Names of months and

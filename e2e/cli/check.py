@@ -1,0 +1,86 @@
+"""``e2e check``: everything that is wrong with job configs, all at once. Executes nothing that a config says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from e2e.cli._job import JobParam
+from upload.errors import Outcome
+
+if TYPE_CHECKING:
+    from providers.config.review import Review
+
+
+@click.command(name="check")
+@click.argument("jobs", metavar="[JOB|FILE]...", nargs=-1, type=JobParam())
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--resolved", is_flag=True, help="Print every value of the valid ones with the line it comes from.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a config, for editors, and check nothing.")
+@click.pass_context
+def command(ctx: click.Context, jobs: tuple[str, ...], form: str, *, resolved: bool, schema: bool) -> None:
+    """Check job configs; say everything that is wrong.
+
+    JOB is a config's file name without .yaml or its job: value, FILE a path. Without any, all configs that are found
+    are checked. Exits with 2 if anything is wrong. Nothing is executed and no network is opened.
+    """
+    import json
+
+    from providers.config import default_search
+    from providers.config.review import review
+
+    if schema:
+        from providers.config.schema import job_schema
+
+        click.echo(json.dumps(job_schema(), indent=2))
+        return
+    found = review(jobs, search=default_search())
+    if form == "json":
+        click.echo(json.dumps(_as_json(found, resolved=resolved), indent=2))
+    else:
+        _print(found, resolved=resolved)
+    if found.problems:
+        ctx.exit(Outcome.USAGE.value.exit_code)
+
+
+def _print(found: Review, *, resolved: bool) -> None:
+    if resolved:
+        for section in _resolved(found).values():
+            for value in section:
+                click.echo(f"{value['key']}: {value['text']}  # {value['origin']}")
+            click.echo()
+    for problem in found.problems:
+        click.echo(str(problem))
+    configs = f"{len(found.files)} config{'s' * (len(found.files) != 1)}"
+    count = len(found.problems)
+    verdict = f"{count} problem{'s' * (count != 1)}" if count else "nothing wrong"
+    click.echo(f"{configs} checked: {verdict}", err=True)
+
+
+def _as_json(found: Review, *, resolved: bool) -> dict[str, Any]:
+    from providers.config.document import shown_path
+
+    shown: dict[str, Any] = {
+        "files": [shown_path(path) for path in found.files],
+        "jobs": {shown_path(job.path): job.config.job for job in found.jobs},
+        "problems": [problem.to_json() for problem in found.problems],
+    }
+    if resolved:
+        shown["resolved"] = {
+            path: {value["key"]: {"value": value["value"], "origin": value["origin"]} for value in section}
+            for path, section in _resolved(found).items()
+        }
+    return shown
+
+
+def _resolved(found: Review) -> dict[str, list[dict[str, Any]]]:
+    from providers.config.document import shown_path
+    from providers.config.resolved import resolved_values
+
+    return {
+        shown_path(job.path): [
+            {"key": v.key, "value": v.value, "origin": v.origin, "text": v.text()} for v in resolved_values(job)
+        ]
+        for job in found.jobs
+    }
