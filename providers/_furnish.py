@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import os
 import secrets
 from collections.abc import Iterator
 from functools import partial
@@ -12,9 +10,10 @@ from pathlib import Path
 
 from providers._control_plane import ControlPlane
 from providers._hollow import node_names, nodes
+from providers._kubeconfig import write_private
 from providers._usable import Look, create_missing, nodes_missing, service_account_missing, wait_until
 from providers.api import Api
-from providers.contracts import RUN_LABEL, Cluster, ClusterSpec, Context, run_label
+from providers.contracts import Cluster, ClusterSpec, Context
 from providers.kwok import Home, Plan
 from upload.errors import ProviderError
 
@@ -36,7 +35,7 @@ def furnish(control_plane: ControlPlane, plan: Plan, home: Home, spec: ClusterSp
             for node in nodes(ctx.cluster, spec.nodes, pod_cidr=spec.pod_cidr, version=version):
                 _keep_trying("Add nodes", partial(create_missing, api, "/api/v1/nodes", node), control_plane, ctx)
         with ctx.steps.step(STEP):
-            for look in _looks(api, plan, names, ctx):
+            for look in _looks(api, plan, names):
                 _keep_trying(STEP, look, control_plane, ctx)
     return Cluster(
         name=ctx.cluster, kubeconfig=kubeconfig, version=version, nodes=names, kubectl=plan.programs["kubectl"]
@@ -47,7 +46,7 @@ def _keep_trying(step: str, look: Look, control_plane: ControlPlane, ctx: Contex
     wait_until(step, look, ctx.deadline, check=control_plane.check)
 
 
-def _looks(api: Api, plan: Plan, names: tuple[str, ...], ctx: Context) -> Iterator[Look]:
+def _looks(api: Api, plan: Plan, names: tuple[str, ...]) -> Iterator[Look]:
     """Yield what to wait for, one after the other: what the components that run can bring about.
 
     A config may have switched some of them off.
@@ -56,8 +55,7 @@ def _looks(api: Api, plan: Plan, names: tuple[str, ...], ctx: Context) -> Iterat
     off = plan.args.get(MANAGER, {}).get("controllers", "")
     probe = f"e2e-probe-{secrets.token_hex(4)}"
     if with_accounts := managed and "-serviceaccount" not in off:
-        labels = {RUN_LABEL: run_label(ctx.run)}
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": probe, "labels": labels}}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": probe}}
         yield partial(create_missing, api, "/api/v1/namespaces", body)
     if "kwok-controller" in plan.components:
         removed = managed and "-node-lifecycle" not in off and "-nodelifecycle" not in off
@@ -91,7 +89,7 @@ def write_kubeconfig(home: Home, ctx: Context) -> Path:
             {"name": name, "user": {"client-certificate-data": _text(certificate), "client-key-data": _text(key)}}
         ],
     }
-    return write_private(home.folder / KUBECONFIG, json.dumps(document, indent=1))
+    return write_private(home.folder / KUBECONFIG, document)
 
 
 def _server(home: Home) -> str:
@@ -102,16 +100,3 @@ def _server(home: Home) -> str:
 
 def _text(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
-
-
-def write_private(path: Path, text: str) -> Path:
-    """Write a file that only its owner may read, whole or not at all, and return its path."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        part.replace(path)
-    except OSError as exc:
-        raise ProviderError(f"{path} cannot be written: {exc}") from exc
-    return path

@@ -18,7 +18,14 @@ NOT_READY_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreacha
 CONFLICT = 409
 
 
-def wait_until(step: str, look: Look, deadline: Deadline, *, check: Callable[[], None] | None = None) -> None:
+def wait_until(
+    step: str,
+    look: Look,
+    deadline: Deadline,
+    *,
+    check: Callable[[], None] | None = None,
+    every_s: float = process.POLL_S,
+) -> None:
     """Call ``look`` until it returns an empty text; what it returns, or the error it raises, is what is still missing.
 
     ``check`` is called at each turn and may raise to end the wait.
@@ -28,7 +35,7 @@ def wait_until(step: str, look: Look, deadline: Deadline, *, check: Callable[[],
         if check:
             check()
         try:
-            process.pause(deadline)
+            process.pause(deadline, every_s)
         except DeadlineExceeded as exc:
             raise StepError(step, f"not done after {deadline.total_s:g} s; last: {missing}") from exc
 

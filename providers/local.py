@@ -10,15 +10,19 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from providers import process
 from providers._control_plane import ControlPlane, PortTaken, is_ready
 from providers.contracts import Cluster, ClusterSpec, Context, Resource
+from providers.dump import Source, dump_cluster
 from providers.kwok import PROGRAMS, ChoosePorts, Home, Plan, free_ports
 from upload.errors import ProviderError, UsageError
+
+if TYPE_CHECKING:
+    from providers.api import Api
 
 Component = Literal["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"]
 Flag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,80}$")]
@@ -108,6 +112,12 @@ class LocalProvider:
 
     def dump(self, ctx: Context, dest: Path) -> None:
         """Write component logs, objects, events and versions below ``dest``; logs also when nothing answers."""
+        home = _home(ctx)
+        node = f"{ctx.cluster}-control-plane"
+        logs = {f"{node}/{log.name}": log for log in home.logs.glob("*.log")}
+        if home.output.exists():
+            logs[f"{node}/kwokctl.log"] = home.output
+        dump_cluster(ctx, dest, Source(lambda: _connect(home), logs=logs))
 
     def down(self, ctx: Context) -> None:
         """Kill this cluster's processes, wait until they are gone, and empty its folder."""
@@ -141,6 +151,14 @@ class LocalProvider:
 def _home(ctx: Context) -> Home:
     # the real path: it is compared with what processes carry in their environment
     return Home(folder=ctx.folder.resolve(), name=ctx.cluster)
+
+
+def _connect(home: Home) -> Api:
+    from providers.api import Api, ApiUnreachable
+
+    if not home.kubeconfig.exists():
+        raise ApiUnreachable("the control plane was never started")
+    return Api(home.kubeconfig)
 
 
 def _empty(folder: Path) -> None:
