@@ -85,17 +85,15 @@ def read_bounded(path: Path, shown: str) -> bytes:
     """Return the bytes of a regular UTF-8 file of at most ``MAX_BYTES``. Raises ConfigError."""
     wanted = f"a regular file of at most {MAX_BYTES >> 20} MiB"
     try:
-        # O_NONBLOCK: a FIFO without a writer must not hang the check.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise _refusal(Place(shown), "is not a regular file", wanted)
+            if facts.st_size > MAX_BYTES:
+                raise _refusal(Place(shown), f"has {facts.st_size:,} bytes", wanted)
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _refusal(Place(shown), f"cannot be read: {error.strerror}", wanted) from error
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise _refusal(Place(shown), "is not a regular file", wanted)
-        if facts.st_size > MAX_BYTES:
-            raise _refusal(Place(shown), f"has {facts.st_size:,} bytes", wanted)
-        raw = file.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise _refusal(Place(shown), f"has more than {MAX_BYTES:,} bytes", wanted)
     try:
@@ -103,6 +101,10 @@ def read_bounded(path: Path, shown: str) -> bytes:
     except UnicodeDecodeError as error:
         raise _refusal(_place_of_byte(raw, error.start, shown), "is not UTF-8", "text in UTF-8") from error
     return raw
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)  # a FIFO without a writer must not hang the check
 
 
 def _place_of_byte(raw: bytes, offset: int, shown: str) -> Place:

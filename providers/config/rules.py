@@ -17,10 +17,10 @@ MAX_DURATION_S: Final = 14 * 24 * 3600
 _MAX_EXPRESSION: Final = 500
 
 DURATION_PATTERN: Final = r"^(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?$"
-_DURATION = re.compile(DURATION_PATTERN)
+_DURATION = re.compile(DURATION_PATTERN, re.ASCII)
 _JOB = re.compile(r"[a-z0-9][a-z0-9.-]{2,62}")
-_VERSION = re.compile(r"v\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?")
-_CHANNEL = re.compile(r"(?:release/stable|ci/latest)(?:-\d{1,4}\.\d{1,4})?")
+_VERSION = re.compile(r"v\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?", re.ASCII)
+_CHANNEL = re.compile(r"(?:release/stable|ci/latest)(?:-\d{1,4}\.\d{1,4})?", re.ASCII)
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._=+@-]+)*/?")
 _SEGMENTS = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
@@ -132,7 +132,7 @@ def cidr(value: str) -> str:
 
 def emails(value: str) -> str:
     """Accept one address, or several with commas between them, as TestGrid takes them."""
-    if not all(_EMAIL.fullmatch(part.strip()) for part in value.split(",")):
+    if not all(_EMAIL.fullmatch(part.strip(" ")) for part in value.split(",")):
         raise expected("an e-mail address such as team@example.com, or several with commas between them")
     return value
 
