@@ -6,8 +6,6 @@ import ipaddress
 import itertools
 from typing import Any
 
-from upload.errors import ProviderError
-
 ZONES = ("zone-a", "zone-b", "zone-c")
 CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110", "ephemeral-storage": "100Gi"}
 _PREFIX_LENGTHS = {4: 24, 6: 64}  # a node's share of the pod network, as kubeadm hands it out
@@ -21,17 +19,22 @@ def node_names(cluster: str, count: int) -> tuple[str, ...]:
 def nodes(cluster: str, count: int, *, pod_cidr: str, version: str) -> tuple[dict[str, Any], ...]:
     """Return the Node objects of a cluster, with addresses, pod networks and zones that are the same every time.
 
-    Raises: ProviderError when ``pod_cidr`` is too small for as many nodes.
+    ``count`` is at most ``room_for_nodes(pod_cidr)``.
     """
     network = ipaddress.ip_network(pod_cidr)
-    length = max(_PREFIX_LENGTHS[network.version], network.prefixlen)
-    shares = tuple(itertools.islice(network.subnets(new_prefix=length), count))
-    if len(shares) < count:
-        raise ProviderError(
-            f"{pod_cidr} has room for {len(shares)} nodes, {count} are asked for", hint="widen cluster.pod_cidr"
-        )
-    names = node_names(cluster, count)
-    return tuple(_node(name, index, str(shares[index]), version) for index, name in enumerate(names))
+    shares = itertools.islice(network.subnets(new_prefix=_length(network)), count)
+    named = zip(node_names(cluster, count), shares, strict=True)
+    return tuple(_node(name, index, str(share), version) for index, (name, share) in enumerate(named))
+
+
+def room_for_nodes(pod_cidr: str) -> int:
+    """Return how many nodes get a network of their own out of ``pod_cidr``."""
+    network = ipaddress.ip_network(pod_cidr)
+    return 1 << (_length(network) - network.prefixlen)
+
+
+def _length(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> int:
+    return max(_PREFIX_LENGTHS[network.version], network.prefixlen)
 
 
 def _node(name: str, index: int, pod_cidr: str, version: str) -> dict[str, Any]:

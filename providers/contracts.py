@@ -7,7 +7,7 @@ It is found through the entry-point group ``federated_e2e.providers``, whose ent
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,9 @@ class Binaries(Protocol):
 
     def get(self, program: str, *, deadline: Deadline) -> Path:
         """Return the path of an executable. Raises ProviderError naming each source that was tried."""
+
+    def ensure(self, programs: Iterable[str], *, deadline: Deadline) -> Mapping[str, Path]:
+        """Return the paths of several executables by name; quicker than one by one. Raises as ``get`` does."""
 
 
 @dataclass(frozen=True, slots=True)

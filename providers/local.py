@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from providers import process
 from providers._control_plane import ControlPlane, PortTaken, is_ready
+from providers._hollow import room_for_nodes
 from providers.contracts import Cluster, ClusterSpec, Context, Resource
 from providers.dump import Source, dump_cluster
 from providers.kwok import PROGRAMS, ChoosePorts, Home, Plan, free_ports
@@ -81,10 +82,20 @@ class LocalProvider:
         self._settings = settings
         self._choose_ports = choose_ports
 
+    @classmethod
+    def refusals(cls, spec: ClusterSpec) -> Mapping[str, str]:
+        """Return key of ``cluster:`` -> what is expected there instead, before anything is created."""
+        wanted = {}
+        if spec.control_planes != 1:
+            wanted["control_planes"] = "1 (provider local makes one)"
+        if (room := room_for_nodes(spec.pod_cidr)) < spec.nodes:
+            wanted["nodes"] = f"at most {room}, which is what pod_cidr has room for"
+        return wanted
+
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return a cluster whose nodes are ready; one that a killed call left is used if it answers, else made anew."""
-        if spec.control_planes != 1:
-            raise UsageError(f"provider local makes one control plane, not {spec.control_planes}")
+        for key, wanted in self.refusals(spec).items():
+            raise UsageError(f"provider local: cluster.{key} must be {wanted}")
         with ctx.steps.step("Fetch programs"):
             plan = self._plan(spec, ctx)
         for _ in range(START_TRIES - 1):
@@ -141,7 +152,7 @@ class LocalProvider:
         changed = self._settings.components
         return Plan(
             version=ctx.binaries.version,
-            programs={program: ctx.binaries.get(program, deadline=ctx.deadline) for program in needed},
+            programs=ctx.binaries.ensure(needed, deadline=ctx.deadline),
             service_cidr=spec.service_cidr,
             args={name: settings.flags() for name, settings in changed.items()},
             disabled=frozenset(name for name, settings in changed.items() if settings.disabled),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,10 @@ class FolderBinaries:
         if not path.is_file():
             raise ProviderError(f"{program} is not in {self.folder}")
         return path
+
+    def ensure(self, programs: Iterable[str], *, deadline: Deadline) -> dict[str, Path]:
+        """Return the paths of several executables by name. Raises as ``get`` does."""
+        return {program: self.get(program, deadline=deadline) for program in programs}
 
 
 def make_context(
