@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from providers.contracts import Deadline
+from providers.releases.fanout import Limit
 from providers.releases.pinned import Pin
 from providers.releases.programs import Program
 from providers.releases.sources import Platform, Progress, Sources
@@ -33,12 +33,12 @@ class Go:
     version: str
 
 
-def find_go(env: Mapping[str, str], deadline: Deadline) -> Go:
+def find_go(env: Mapping[str, str], limit: Limit) -> Go:
     """Return the ``go`` on PATH. Raises ProviderError when there is none, or when it does not run."""
     path = shutil.which("go", path=env.get("PATH", ""))
     if path is None:
         raise ProviderError("there is no go on PATH", hint="install Go from go.dev/dl")
-    said = run_go(("go", "env", "GOVERSION"), GoCall(path, Path("/"), go_env(env), deadline))
+    said = run_go(("go", "env", "GOVERSION"), GoCall(path, Path("/"), go_env(env), limit))
     version = re.search(r"go(\d+\.\d+(?:\.\d+)?)", said)
     if version is None:
         raise ProviderError(f"{path} does not tell its version but {said!r}")
@@ -78,16 +78,16 @@ def go_env(env: Mapping[str, str], *, platform: Platform | None = None, offline:
     return {**env, **fixed}
 
 
-def build(pin: Pin, programs: Sequence[Program], into: Path, *, sources: Sources, deadline: Deadline) -> None:
+def build(pin: Pin, programs: Sequence[Program], into: Path, *, sources: Sources, limit: Limit) -> None:
     """Build ``programs``, all of one pin, into the folder ``into``, each under its own name.
 
     One ``go build`` for all: they share most of their packages, and two linkers run beside each other.
     Raises: ProviderError (no Go, too old, CommandError with the tail of what go said), DeadlineExceeded.
     """
-    go = find_go(sources.env, deadline)
+    go = find_go(sources.env, limit)
     require_go(go, pin)
     env = go_env(sources.env, platform=sources.platform, offline=sources.offline)
-    call = GoCall(go.path, pin.folder, env, deadline)
+    call = GoCall(go.path, pin.folder, env, limit)
     packages = [program.package for program in programs]
     title = ", ".join(program.name for program in programs)
     modules = _Counter(title, "modules", 0, sources.progress, prefix="go: downloading ")
@@ -132,7 +132,7 @@ class GoCall:
     path: str
     folder: Path
     env: Mapping[str, str] = field(repr=False)
-    deadline: Deadline
+    limit: Limit
 
 
 def run_go(argv: Sequence[str], call: GoCall, see: Callable[[str], None] = lambda _line: None) -> str:
@@ -155,8 +155,8 @@ def run_go(argv: Sequence[str], call: GoCall, see: Callable[[str], None] = lambd
         raise ProviderError(f"{call.path} cannot be started: {exc.strerror}") from exc
     with child:
         try:
-            output, tail = _follow(child, call.deadline, see)
-            code = child.wait(max(call.deadline.remaining_s(), GRACE_S))
+            output, tail = _follow(child, call, see)
+            code = child.wait(max(call.limit.deadline.remaining_s(), GRACE_S))
         finally:
             _end(child)
     if code != 0:
@@ -166,9 +166,7 @@ def run_go(argv: Sequence[str], call: GoCall, see: Callable[[str], None] = lambd
     return output
 
 
-def _follow(
-    child: subprocess.Popen[bytes], deadline: Deadline, see: Callable[[str], None]
-) -> tuple[str, Sequence[str]]:
+def _follow(child: subprocess.Popen[bytes], call: GoCall, see: Callable[[str], None]) -> tuple[str, Sequence[str]]:
     assert child.stdout is not None
     assert child.stderr is not None
     output, rest = bytearray(), b""
@@ -177,8 +175,8 @@ def _follow(
         selector.register(child.stdout, selectors.EVENT_READ)
         selector.register(child.stderr, selectors.EVENT_READ)
         while selector.get_map():
-            deadline.check()
-            for ready, _ in selector.select(min(_POLL_S, deadline.remaining_s())):
+            call.limit.check()
+            for ready, _ in selector.select(_POLL_S):
                 block = os.read(ready.fd, 65536)
                 if not block:
                     selector.unregister(ready.fileobj)

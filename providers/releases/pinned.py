@@ -26,7 +26,7 @@ class Pin:
     def flags(self) -> tuple[str, ...]:
         """Return the flags of ``go build`` that decide what comes out.
 
-        Debug data is neither made nor linked: it would cost a fifth of the time and nobody reads it.
+        Debug data is neither made nor linked, as in official releases: that saves a fifth of the compiler's cache.
         """
         values = " ".join(f"-X {stamp}" for stamp in stamps(self.project, self.version))
         return ("-trimpath", "-ldflags", f"-s -w {values}".strip())

@@ -1,66 +1,93 @@
-"""The programs of one resolved version: where each comes from, fetched or built on first use."""
+"""The programs of one resolved version: from the cache, a download or a build, in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from providers.contracts import Deadline
-from providers.releases.cache import Cache, Key
-from providers.releases.gobuild import build
-from providers.releases.pinned import Pin, pin_for
-from providers.releases.programs import Program, program_named
+from providers.releases.fanout import Limit
+from providers.releases.gobuild import find_go, require_go
+from providers.releases.programs import program_named
 from providers.releases.sources import Sources
+from providers.releases.supplier import Supplier
+from providers.releases.supply import Want, cached, in_directory, offers, want
+from providers.releases.wire import Wire
 from upload.errors import ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a program would come from. ``place``: cache, official, mirror, directory, go build, or nowhere."""
+
+    place: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
     """One version of Kubernetes with etcd and kwok beside it. It is the ``Binaries`` that providers are given.
 
-    ``source`` is the metadata ``version-source``: how the version was found.
+    ``source`` is the metadata ``version-source``: how the version was found. ``folder`` and ``address`` are set for a
+    ``file://`` and an ``https://`` directory: Kubernetes's own programs then come from there and from nowhere else.
     """
 
     version: str
     source: str
     sources: Sources
+    folder: Path | None = None
+    address: str = ""
 
     def get(self, program: str, *, deadline: Deadline) -> Path:
         """Return the path of one executable. Raises ProviderError naming each source that was tried."""
         return self.ensure((program,), deadline=deadline)[program]
 
     def ensure(self, programs: Iterable[str], *, deadline: Deadline) -> dict[str, Path]:
-        """Return the paths of several executables; what must be built is built in one go, which shares most of it."""
-        wanted = [program_named(name) for name in dict.fromkeys(programs)]
+        """Return the paths of several executables, by name.
+
+        Downloads run beside each other. What has to be built is built at once: it shares most of its packages.
+        Raises: ProviderError naming each source that was tried for each program; DeadlineExceeded.
+        """
         paths: dict[str, Path] = {}
-        for pin, group in self._by_pin(wanted):
-            paths |= self._built(pin, group, deadline)
-        return paths
+        wanted: dict[str, Want] = {}
+        for program in (program_named(name) for name in dict.fromkeys(programs)):
+            if self.folder is not None and program.project == "kubernetes":
+                paths[program.name] = in_directory(program, self.folder, self.sources)
+            else:
+                wanted[program.name] = want(program, self.version, self.address, self.sources)
+        return paths | Supplier(self.sources, deadline).supply(wanted)
 
-    def _by_pin(self, programs: Sequence[Program]) -> list[tuple[Pin, list[Program]]]:
-        groups: dict[Path, tuple[Pin, list[Program]]] = {}
-        for program in programs:
-            pin = pin_for(program, self.version, self.sources.pins)
-            groups.setdefault(pin.folder, (pin, []))[1].append(program)
-        return list(groups.values())
+    def origin(self, program: str, *, deadline: Deadline) -> Origin:
+        """Return where a program would come from now; asks the servers whether they have it, and fetches nothing."""
+        named = program_named(program)
+        reasons: list[str] = []
+        try:
+            if self.folder is not None and named.project == "kubernetes":
+                return Origin("directory", str(in_directory(named, self.folder, self.sources)))
+            wanted = want(named, self.version, self.address, self.sources)
+            if found := cached(wanted, self.sources):
+                return Origin("cache", f"{found.path} ({found.origin})")
+            return self._offered(wanted, reasons, deadline) or self._buildable(wanted, deadline)
+        except ProviderError as error:
+            return Origin("nowhere", "; ".join([*reasons, str(error)]))
 
-    def _built(self, pin: Pin, programs: Sequence[Program], deadline: Deadline) -> dict[str, Path]:
-        cache = Cache(self.sources.cache)
-        keys = {p.name: Key(p.name, pin.version, str(self.sources.platform), f"go-{pin.digest}") for p in programs}
-        found = {name: entry.path for name, key in keys.items() if (entry := cache.find(key))}
-        if len(found) == len(keys):
-            return found
-        with cache.locked(list(keys.values()), deadline):
-            missing = [p for p in programs if cache.find(keys[p.name]) is None]
-            if missing:
-                with cache.staging(keys[missing[0].name]) as folder:
-                    build(pin, missing, folder, sources=self.sources, deadline=deadline)
-                    for program in missing:
-                        cache.adopt(
-                            keys[program.name], folder / program.name, f"go build of {pin.project} {pin.version}"
-                        )
-        entries = {name: cache.find(key) for name, key in keys.items()}
-        if lost := [name for name, entry in entries.items() if entry is None]:
-            raise ProviderError(f"{', '.join(lost)}: vanished from the cache {self.sources.cache}")
-        return {name: entry.path for name, entry in entries.items() if entry is not None}
+    def _offered(self, wanted: Want, reasons: list[str], deadline: Deadline) -> Origin | None:
+        with closing(Wire(self.sources)) as wire:
+            for place, assets in offers(wanted, self.sources):
+                for asset in assets:
+                    try:
+                        if wire.exists(asset.url, deadline):
+                            return Origin(place, asset.url)
+                        reasons.append(f"{place}: not there")
+                    except ProviderError as error:
+                        reasons.append(f"{place}: {error}")
+        return None
+
+    def _buildable(self, wanted: Want, deadline: Deadline) -> Origin:
+        if isinstance(wanted.pin, ProviderError):
+            raise wanted.pin
+        go = find_go(self.sources.env, Limit(deadline))
+        require_go(go, wanted.pin)
+        return Origin("go build", f"{wanted.program.package}@{wanted.pin.version} with Go {go.version}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from providers.contracts import Deadline
 from providers.releases.cache import Cache, Key
+from providers.releases.fanout import Limit
 from providers.releases.gobuild import build
 from providers.releases.pinned import read_pin
 from providers.releases.programs import Program
@@ -36,5 +37,5 @@ def go_tool(program: Program, sources: Sources) -> Path:
         if found := cache.find(key):
             return found.path
         with cache.staging(key) as folder:
-            build(pin, [program], folder, sources=sources, deadline=deadline)
+            build(pin, [program], folder, sources=sources, limit=Limit(deadline))
             return cache.adopt(key, folder / program.name, f"go build of {program.project} {pin.version}")

@@ -1,0 +1,161 @@
+"""The places one program may come from, in their order, and how it is taken from each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from providers.releases.cache import Cache, Found, Key
+from providers.releases.download import Fetch, WrongChecksum, fetch
+from providers.releases.layouts import Asset, directory_assets, published_sum, release_asset
+from providers.releases.pinned import Pin, pin_for
+from providers.releases.programs import Program
+from providers.releases.sources import Hosts, Sources, without_password
+from upload.errors import ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One program of one release.
+
+    ``version`` is its project's own. ``pin`` is what it can be built from, or the error that says why it cannot.
+    ``directory`` is the https address of the user's own version, from which alone Kubernetes's programs then come.
+    """
+
+    program: Program
+    version: str
+    pin: Pin | ProviderError
+    directory: str = ""
+
+    def key(self, sources: Sources) -> Key:
+        """Return the entry of the official release; it is also the name of this program's lock."""
+        return Key(self.program.name, self.version, str(sources.platform))
+
+    def built_key(self, sources: Sources, pin: Pin) -> Key:
+        """Return the entry of what ``pin`` builds. Another pin, or other flags, is another entry."""
+        return Key(self.program.name, self.version, str(sources.platform), f"go-{pin.digest}")
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A verified program that waits in a staging folder, and the entry it shall become."""
+
+    path: Path
+    key: Key
+    origin: str
+
+
+class Refused(ProviderError):
+    """No place had the program. ``reasons``: one line a place."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+def want(program: Program, kubernetes: str, directory: str, sources: Sources) -> Want:
+    """Return what is to be had under this name for a version of Kubernetes."""
+    try:
+        pin: Pin | ProviderError = pin_for(program, kubernetes, sources.pins)
+    except ProviderError as error:
+        pin = error
+    if program.project == "kubernetes":
+        if directory:
+            pin = ProviderError(f"nothing but {without_password(directory)} is that version")
+        return Want(program, kubernetes, pin, directory)
+    if isinstance(pin, ProviderError):  # which etcd and kwok belong to a Kubernetes is known from the pins alone
+        raise pin
+    return Want(program, pin.version, pin)
+
+
+def cached(wanted: Want, sources: Sources) -> Found | None:
+    """Return the program from the cache. What lies in a directory of the user is known only after a look there."""
+    if wanted.directory:
+        return None
+    cache = Cache(sources.cache)
+    found = cache.find(wanted.key(sources))
+    if found is None and isinstance(wanted.pin, Pin):
+        found = cache.find(wanted.built_key(sources, wanted.pin))
+    return found
+
+
+def offers(wanted: Want, sources: Sources) -> tuple[tuple[str, tuple[Asset, ...]], ...]:
+    """Return the places on the network, in order: what each is called, and the addresses to try there."""
+    if sources.offline:
+        return ()
+    if wanted.directory:
+        return (("directory", directory_assets(wanted.program, wanted.directory, sources.platform)),)
+    places = [("official", sources.hosts)]
+    if sources.mirror:
+        places.append(("mirror", Hosts.mirror(sources.mirror)))
+    return tuple(
+        (name, (release_asset(wanted.program, wanted.version, hosts, sources.platform),)) for name, hosts in places
+    )
+
+
+def download(wanted: Want, into: Path, sources: Sources, how: Fetch) -> Staged | Found:
+    """Return the verified program from the first place that has it.
+
+    Raises: Refused with every place's reason; WrongChecksum at once; DeadlineExceeded; OSError of the disk.
+    """
+    reasons = []
+    if str(sources.platform) not in wanted.program.platforms:
+        raise Refused((f"official: {wanted.program.name} is not published for {sources.platform}",))
+    for place, assets in offers(wanted, sources):
+        for asset in assets:
+            try:
+                return _from(asset, wanted, into, how=how, sources=sources)
+            except WrongChecksum:
+                raise
+            except ProviderError as error:
+                reasons.append(f"{place}: {error}")
+    raise Refused(reasons or ("official: not asked, the network is off (--offline)",))
+
+
+def _from(asset: Asset, wanted: Want, into: Path, *, how: Fetch, sources: Sources) -> Staged | Found:
+    try:
+        expected = published_sum(how.wire.document(asset.sum_url, how.limit.deadline), asset.listed)
+    except ProviderError as error:
+        shown = without_password(asset.sum_url)
+        raise ProviderError(str(error) if shown in str(error) else f"{shown}: {error}") from error
+    key = wanted.key(sources)
+    if wanted.directory:  # an address whose content may change: the sum is the name
+        key = Key(key.program, key.version, key.platform, f"sha256-{expected[:16]}")
+        if found := Cache(sources.cache).find(key):
+            return found
+    path = fetch(asset, expected, into, how)
+    return Staged(path, key, f"{without_password(asset.url)} sha256:{expected}")
+
+
+def in_directory(program: Program, directory: Path, sources: Sources) -> Path:
+    """Return the program where it lies in a folder of the user, whose checksum is looked at when there is one.
+
+    Raises: ProviderError when it is not there, is not executable, or differs from its ``.sha256``.
+    """
+    places = [Path(asset.url) for asset in directory_assets(program, str(directory), sources.platform)]
+    try:
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise ProviderError(
+                f"{directory} has neither {' nor '.join(str(p.relative_to(directory)) for p in places)}"
+            )
+        _check_beside(found)
+    except OSError as exc:
+        raise ProviderError(f"{exc.filename}: {exc.strerror}") from exc
+    if not os.access(found, os.X_OK):
+        raise ProviderError(f"{found} is not executable", hint=f"chmod +x {found}")
+    return found
+
+
+def _check_beside(found: Path) -> None:
+    beside = found.with_name(f"{found.name}.sha256")
+    if not beside.is_file():
+        return
+    with found.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = published_sum(beside.read_text(encoding="utf-8", errors="replace"), found.name)
+    if actual != expected:
+        raise WrongChecksum(f"{found} has the SHA-256 {actual}, {beside.name} says {expected}")
