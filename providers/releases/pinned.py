@@ -62,29 +62,26 @@ def read_pin(folder: Path, project: str, module: str) -> Pin:
 def pin_for(program: Program, kubernetes: str, root: Path) -> Pin:
     """Return the pin that a program of Kubernetes ``kubernetes`` is built from.
 
-    Kubernetes's own programs need a pin of exactly this version. etcd and kwok come from the pin of this version,
-    else of the same minor, else from the newest one: they work with several versions of Kubernetes.
+    Kubernetes's own programs need a pin of exactly this version. etcd and kwok come from this version's pins, else
+    from the same minor's, else from the newest ones: they work with several versions of Kubernetes.
     Raises: ProviderError listing what is pinned.
     """
     versions = pinned_versions(root)
-    if program.project == "kubernetes":
-        folder = root / kubernetes / program.project
-    else:
-        folder = root / _companion(kubernetes, versions) / program.project
-    if not (folder / "go.mod").is_file():
-        raise ProviderError(
-            f"{kubernetes} is not pinned; pinned: {', '.join(versions) or 'nothing'}",
-            hint=f"make go-pins VERSION={kubernetes}",
-        )
-    return read_pin(folder, program.project, MODULES[program.project])
+    places = [kubernetes] if program.project == "kubernetes" else _companions(kubernetes, versions)
+    for version in places:
+        folder = root / version / program.project
+        if (folder / "go.mod").is_file():
+            return read_pin(folder, program.project, MODULES[program.project])
+    raise ProviderError(
+        f"{kubernetes} is not pinned; pinned: {', '.join(versions) or 'nothing'}",
+        hint=f"make go-pins VERSION={kubernetes}",
+    )
 
 
-def _companion(kubernetes: str, versions: tuple[str, ...]) -> str:
-    if kubernetes in versions or not versions:
-        return kubernetes
+def _companions(kubernetes: str, versions: tuple[str, ...]) -> list[str]:
     minor = kubernetes.split(".")[:2]
-    same = [version for version in versions if version.split(".")[:2] == minor]
-    return (same or list(versions))[-1]
+    same = [version for version in reversed(versions) if version.split(".")[:2] == minor]
+    return list(dict.fromkeys([kubernetes, *same, *reversed(versions)]))
 
 
 def _order(version: str) -> tuple[int, ...]:
