@@ -1,0 +1,115 @@
+"""The grid of one job: tests down, builds across, newest first. Pure: builds in, cells out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard_feed.builds import Build, Mark, Result, results, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_ROWS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One build as the head of a column."""
+
+    build: Build
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One test across the builds.
+
+    ``cells`` are as long as the grid's columns; None where the build has no such test. ``is_step``: a lifecycle step.
+    ``failing_for`` counts the builds since the test last passed, 0 when its newest result is good.
+    ``since`` is the index of the column where that began; ``last_good`` that of the newest pass before, or None.
+    """
+
+    name: str
+    is_step: bool
+    cells: tuple[Result | None, ...]
+    failing_for: int
+    since: int | None
+    last_good: int | None
+
+    @property
+    def failures(self) -> int:
+        """In how many builds it failed."""
+        return sum(1 for cell in self.cells if cell and cell.mark is Mark.FAILED)
+
+    @property
+    def runs(self) -> int:
+        """In how many builds it ran."""
+        return sum(1 for cell in self.cells if cell and cell.mark is not Mark.SKIPPED)
+
+    @property
+    def is_flaky(self) -> bool:
+        """Tell whether it both passed and failed while nothing says that it is broken now."""
+        if self.failing_for:
+            return False
+        return self.failures > 0 or any(cell and cell.mark is Mark.FLAKY for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A job's rows by columns. ``hidden_rows`` says how many were left out to keep the page usable."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    hidden_rows: int = 0
+
+    @property
+    def failing(self) -> tuple[Row, ...]:
+        """The rows whose newest result is a failure."""
+        return tuple(row for row in self.rows if row.failing_for)
+
+    @property
+    def flaky(self) -> tuple[Row, ...]:
+        """The rows that failed and passed."""
+        return tuple(row for row in self.rows if row.is_flaky)
+
+
+def make_grid(builds: Sequence[Build], now_s: int, *, most_rows: int = MOST_ROWS) -> Grid:
+    """Return the grid of builds given newest first.
+
+    Rows: failing ones first (longest first), then flaky ones (most failures first), then the rest; by name within.
+    A test that was only ever skipped without a reason is dropped, as in TestGrid.
+    """
+    columns = tuple(Column(build, verdict(build, now_s)) for build in builds)
+    cells: dict[tuple[bool, str], list[Result | None]] = {}
+    for index, build in enumerate(builds):
+        for is_step, cases in ((True, build.steps), (False, build.cases)):
+            for result in results(cases):
+                if result.mark is Mark.SKIPPED and not result.text:
+                    continue
+                row = cells.setdefault((is_step, result.name), [None] * len(builds))
+                row[index] = result
+    rows = sorted((_row(name, is_step, row) for (is_step, name), row in cells.items()), key=_rank)
+    return Grid(columns, tuple(rows[:most_rows]), max(0, len(rows) - most_rows))
+
+
+def _row(name: str, is_step: bool, cells: list[Result | None]) -> Row:
+    """Walk from the newest build back to the last pass; builds without the test say nothing."""
+    failing_for, since, last_good = 0, None, None
+    for index, cell in enumerate(cells):
+        if cell is None or cell.mark is Mark.SKIPPED:
+            continue
+        if cell.mark is Mark.FAILED:
+            failing_for, since = failing_for + 1, index
+            continue
+        last_good = index
+        break
+    return Row(name, is_step, tuple(cells), failing_for, since, last_good if failing_for else None)
+
+
+def _rank(row: Row) -> tuple[int, int, int, bool, str]:
+    if row.failing_for:
+        return (0, -row.failing_for, -row.failures, not row.is_step, row.name)
+    if row.is_flaky:
+        return (1, 0, -row.failures, not row.is_step, row.name)
+    return (2, 0, 0, not row.is_step, row.name)

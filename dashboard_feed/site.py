@@ -1,0 +1,85 @@
+"""The whole of the feed: read every bucket, make every page, put them into a folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard_feed import build_pages, folder, links, pages
+from dashboard_feed.collect import GRID_BUILDS, read_bucket
+from dashboard_feed.history import suites, tests_json
+from dashboard_feed.render import Renderer, static_files
+from dashboard_feed.summary import by_urgency, summarize
+from upload.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dashboard_feed.buckets import BucketSpec
+    from dashboard_feed.builds import Bucket
+    from upload.model import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSummary:
+    """What a build of the site did. ``index`` is the page to open; ``written`` counts files that changed."""
+
+    index: Path
+    jobs: int
+    builds: int
+    pages: int
+    written: int
+    findings: tuple[Finding, ...]
+
+
+def build_site(buckets: Sequence[BucketSpec], out: Path, *, match: str | None, now_s: int) -> SiteSummary:
+    """Read the newest builds of the buckets and make the site of them in ``out``.
+
+    ``match``: a regular expression searched in ``prefix:job``; None takes all. ``now_s``: UTC epoch, the moment that
+    ages are told from; the same buckets at the same moment give the same bytes.
+    Raises: UsageError for a bad ``match`` or a folder that is not ours; ResultsError when it cannot be written. What is
+    wrong with a bucket is a finding.
+    """
+    pattern = _pattern(match)
+    with folder.locked(out):
+        read = tuple(read_bucket(spec, match=pattern, now_s=now_s) for spec in buckets)
+        files = render_site(read, out, match=match, now_s=now_s)
+        written = folder.replace(out, files)
+    return SiteSummary(
+        index=out / links.INDEX,
+        jobs=sum(len(bucket.jobs) for bucket in read),
+        builds=sum(len(job.builds) for bucket in read for job in bucket.jobs),
+        pages=sum(1 for path in files if path.endswith(".html")),
+        written=written,
+        findings=tuple(finding for bucket in read for finding in pages.findings_of(bucket)),
+    )
+
+
+def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_s: int) -> dict[str, bytes]:
+    """Return every file of the site, relative to ``out``, which is only needed to link to ``file://`` buckets."""
+    renderer = Renderer(out.absolute(), now_s)
+    jobs = [job for bucket in buckets for job in bucket.jobs]
+    summaries = by_urgency([summarize(job, now_s, builds=GRID_BUILDS) for job in jobs])
+    whole = pages.Whole(tuple(buckets), tuple(summaries), suites(buckets, now_s), match)
+    files = static_files()
+    files[links.TESTS_JSON] = tests_json(buckets, now_s)
+    files[links.INDEX] = pages.index_page(renderer, whole)
+    for summary in summaries:
+        files[links.grid_page(summary.job)] = pages.grid_page(renderer, summary)
+        files[links.grid_script(summary.job)] = pages.grid_script(summary)
+        history = build_pages.job_history(summary.job)
+        for index, build in enumerate(summary.job.builds):
+            files[links.build_page(summary.job, build.number)] = build_pages.build_page(renderer, history, index)
+    for suite in whole.suites:
+        if suite.tests:
+            files[links.suite_page(suite.job)] = pages.suite_page(renderer, suite)
+    return files
+
+
+def _pattern(match: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(match) if match else None
+    except re.error as error:
+        raise UsageError(f"--match {match!r} is no regular expression: {error}") from error

@@ -1,0 +1,45 @@
+"""``e2e feed``: read the buckets of a federation and build dashboards."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+SHOWN_FINDINGS = 10
+
+
+@click.group("feed")
+def command() -> None:
+    """Read buckets and build dashboards."""
+
+
+@command.command("build")
+@click.argument("buckets_yaml", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the site.")
+@click.option("--match", metavar="RE", help="Only jobs whose prefix:name holds this regular expression.")
+def build(buckets_yaml: Path, out: Path, match: str | None) -> None:
+    """Read every bucket of BUCKETS_YAML; write tests.json, the 24-hour pages and the site into a folder.
+
+    A bucket that is broken costs itself a finding and does not stop the others.
+    """
+    from dashboard_feed.buckets import read_buckets
+    from dashboard_feed.site import build_site
+
+    made = build_site(read_buckets(buckets_yaml), out, match=match, now_s=int(time.time()))
+    for finding in made.findings[:SHOWN_FINDINGS]:
+        click.echo(
+            f"{finding.severity.value}: {_shown(finding.object)}: {_shown(finding.what)} [{finding.rule}]", err=True
+        )
+    if len(made.findings) > SHOWN_FINDINGS:
+        click.echo(f"… and {len(made.findings) - SHOWN_FINDINGS} more findings, on the first page", err=True)
+    click.echo(f"{made.jobs} jobs, {made.builds} builds, {made.pages} pages ({made.written} files changed)")
+    click.echo(made.index.absolute().as_uri())
+
+
+def _shown(text: str) -> str:
+    """Keep a bucket's terminal codes off the terminal."""
+    from dashboard_feed.text import one_line
+
+    return one_line(text, 300)
