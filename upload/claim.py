@@ -1,0 +1,103 @@
+"""A build id is taken by creating its started.json, which must not exist. Source: DESIGN section 6, ADR 2.
+
+The claim is also the write probe: a store that cannot be written is found out before anything is created.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from upload.documents import Started, parse_latest, render_started
+from upload.errors import LayoutError, PreconditionFailed, ResultsError, UsageError
+from upload.layout import ID_DIGITS, LARGEST_BUILD_ID, as_integer, build_paths, check_number, content_type
+from upload.model import BuildRef, Put
+from upload.store.base import Store
+
+MOST_TRIES = 60
+_DOCUMENT_BYTES = 1024 * 1024
+
+
+def claim(
+    store: Store,
+    wanted: BuildRef,
+    started: Started,
+    *,
+    now_s: int,
+    token: Callable[[], str] = lambda: secrets.token_hex(8),
+) -> BuildRef:
+    """Create started.json of a new build and return the build.
+
+    ``wanted.number`` is empty for the next free id: ``now_s`` in UTC as ``YYYYMMDDHHMMSS``; taken, or not above
+    latest-build.txt: one second more, at most 60 tries. Otherwise that id is taken or nothing: an integer below 2**53, as
+    wide as the job's ids are.
+    Raises UsageError for an id that cannot be used, ResultsError when none is free, LayoutError for a bad job name,
+    StoreError when the store cannot be written.
+    """
+    newest = newest_number(store, wanted.prefix, wanted.job)
+    if wanted.number:
+        _check_asked(wanted.number, newest)
+        candidates = iter([wanted.number])
+    else:
+        candidates = _numbers(now_s, newest, wanted.job)
+    started = replace(started, claim=token())
+    for number in candidates:
+        build = replace(wanted, number=number)
+        try:
+            store.put(started_put(build, started))
+        except PreconditionFailed:
+            continue
+        return build
+    if wanted.number:
+        raise UsageError(
+            f"build {wanted.number} of {wanted.job} exists already in {store.uri}",
+            hint="leave --build out to get the next free id",
+        )
+    raise ResultsError(
+        f"{store.uri}: no free build id of {wanted.job} within {MOST_TRIES} s", hint="try again in a minute"
+    )
+
+
+def started_put(build: BuildRef, started: Started) -> Put:
+    """Return started.json of a build as it is written: create-only."""
+    path = build_paths(build).started
+    return Put(path, render_started(started), content_type(path))
+
+
+def newest_number(store: Store, prefix: str, job: str) -> str:
+    """Return the build id in a job's latest-build.txt, empty when there is none. Raises LayoutError: no integer."""
+    probe = build_paths(BuildRef(prefix, job, "1"))  # checks the names before anything is read
+    stored = store.read(probe.latest, limit_bytes=_DOCUMENT_BYTES)
+    number = parse_latest(stored.body) if stored else ""
+    if number and as_integer(number) is None:
+        raise LayoutError(check_number(number))
+    return number
+
+
+def next_number(newest: str, now_s: int) -> str:
+    """Return the id a build would get now: the time, or one above the newest. Pure; for a dry run too."""
+    number = int(dt.datetime.fromtimestamp(now_s, tz=dt.UTC).strftime("%Y%m%d%H%M%S"))
+    return str(max(number, int(newest or 0) + 1))
+
+
+def _numbers(now_s: int, newest: str, job: str) -> Iterator[str]:
+    if newest and len(newest) > ID_DIGITS:
+        raise UsageError(
+            f"the ids of {job} have {len(newest)} digits; ours have {ID_DIGITS} and would sort before them",
+            hint=f"give --build with {len(newest)} digits, or publish under a new job name",
+        )
+    for second in range(MOST_TRIES):
+        number = next_number("", now_s + second)
+        if not newest or int(number) > int(newest):
+            yield number
+
+
+def _check_asked(build: str, newest: str) -> None:
+    value = as_integer(build)
+    if value is None or not 0 < value < LARGEST_BUILD_ID:
+        raise UsageError(f"--build {build}: a plain integer between 1 and 2**53 is expected")
+    if newest and len(build) != len(newest):
+        # kettle scans by range: "1" would swallow build "10"
+        raise UsageError(f"--build {build}: the job's ids have {len(newest)} digits, as in {newest}")

@@ -1,0 +1,220 @@
+"""Every object path and file name of the bucket, spelled here and nowhere else. Pure functions; source: consumers.md 1-2.
+
+<prefix>/<job>/<build>/started.json
+<prefix>/<job>/<build>/artifacts/…
+<prefix>/<job>/<build>/build-log.txt
+<prefix>/<job>/<build>/finished.json
+<prefix>/<job>/jobResultsCache.json
+<prefix>/<job>/latest-build.txt
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from upload.errors import LayoutError
+from upload.model import BuildRef, Finding, Severity
+
+STARTED = "started.json"
+FINISHED = "finished.json"
+BUILD_LOG = "build-log.txt"
+ARTIFACTS = "artifacts/"
+RESULTS_CACHE = "jobResultsCache.json"
+LATEST_BUILD = "latest-build.txt"
+RUNNER_JUNIT = "junit_runner.xml"
+CASES = "cases.jsonl"
+ORIGINALS = "original/"
+
+NO_CACHE = "private, max-age=0, no-transform"  # what every uploader since 2016 sets on objects that change
+LONGEST_NAME_BYTES = 1024  # the store's limit for an object name
+LARGEST_JUNIT_BYTES = 100_000_000  # TestGrid reads no larger file
+LARGEST_BUILD_ID = 2**53  # readers written in JavaScript keep integers exactly up to here
+ID_DIGITS = 14  # YYYYMMDDHHMMSS
+
+_TYPES = {
+    ".css": "text/css",
+    ".csv": "text/csv",
+    ".gz": "application/gzip",
+    ".htm": "text/html",
+    ".html": "text/html",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".log": "text/plain",
+    ".md": "text/plain",
+    ".orig": "text/plain",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tar": "application/x-tar",
+    ".tgz": "application/gzip",
+    ".txt": "text/plain",
+    ".xml": "application/xml",
+    ".yaml": "text/plain",
+    ".yml": "text/plain",
+    ".zip": "application/zip",
+}
+_TEXT = ("text/", "application/json", "application/x-ndjson", "application/xml", "image/svg+xml")
+
+_JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_LISTED_JOB = re.compile(r"^kubernetes|kubernetes-build|kubelet-gce-e2e-ci|ci-kubernetes")
+
+# the file-name patterns of the readers, over paths that begin with "artifacts/"
+_HISTORY_JUNIT = re.compile(r"artifacts/[^/]*junit[^/]*\.xml")  # test-history and kettle: direct children only
+_GUBERNATOR_JUNIT = re.compile(r"artifacts/(?:.*/)?[^/]*junit_[^/]*\.xml")
+_TESTGRID_JUNIT = re.compile(r".+/(?:junit((_[^_]+)?(_\d+-\d+)?(_\d+)?|.+)?\.xml|test\.xml)")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPaths:
+    """The objects of one build, relative to the store. ``folder`` and ``artifacts`` end in ``/``."""
+
+    folder: str
+    started: str
+    finished: str
+    log: str
+    artifacts: str
+    cache: str
+    latest: str
+
+
+def job_folder(prefix: str, job: str) -> str:
+    """Return the folder of a job, ending in ``/``. ``prefix`` may be empty."""
+    return f"{prefix}/{job}/" if prefix else f"{job}/"
+
+
+def build_paths(build: BuildRef) -> BuildPaths:
+    """Return every object path of one build, relative to the store, without a leading slash.
+
+    Raises LayoutError when job, prefix or number has characters that a reader rejects; the finding names the reader.
+    """
+    wrong = [
+        f
+        for f in (*check_prefix(build.prefix), *check_job(build.job), *check_number(build.number))
+        if f.severity is Severity.ERROR
+    ]
+    if wrong:
+        raise LayoutError(wrong)
+    job = job_folder(build.prefix, build.job)
+    folder = f"{job}{build.number}/"
+    return BuildPaths(
+        folder=folder,
+        started=folder + STARTED,
+        finished=folder + FINISHED,
+        log=folder + BUILD_LOG,
+        artifacts=folder + ARTIFACTS,
+        cache=job + RESULTS_CACHE,
+        latest=job + LATEST_BUILD,
+    )
+
+
+def check_prefix(prefix: str) -> tuple[Finding, ...]:
+    """Say what is wrong with the folder above the jobs."""
+    if not prefix or _PREFIX.fullmatch(prefix):
+        return ()
+    what = f"prefix {prefix!r}: use letters, digits, '.', '_', '-' and '/' between them"
+    return (Finding("prefix.name", prefix, what, ("testgrid", "gubernator", "kettle")),)
+
+
+def check_job(job: str) -> tuple[Finding, ...]:
+    """Say what is wrong with a job's name: what breaks a reader, and what hides the job from test-history."""
+    if not _JOB.fullmatch(job):
+        what = f"job name {job!r}: use up to 200 letters, digits, '.', '_' and '-', a letter or digit first"
+        return (Finding("job.name", job, what, ("testgrid", "gubernator", "kettle", "test-history")),)
+    if not _LISTED_JOB.search(job):
+        what = f"job name {job!r}: test-history lists only names with 'ci-kubernetes' in them"
+        return (Finding("job.listed", job, what, ("test-history",), Severity.WARNING),)
+    return ()
+
+
+def check_number(number: str) -> tuple[Finding, ...]:
+    """Say what is wrong with a build id: it must be a plain positive integer below 2**53."""
+    readers = ("test-history", "gubernator", "kettle", "triage")
+    value = as_integer(number)
+    if value is None:
+        return (Finding("build.id", number, f"build id {number!r} is no plain integer", readers),)
+    if not 0 < value < LARGEST_BUILD_ID:
+        return (Finding("build.id", number, f"build id {number} is not between 1 and 2**53", readers),)
+    return ()
+
+
+def as_integer(number: str) -> int | None:
+    """Return a build id as an integer, or None. ``007``, ``+1``, other scripts' digits and huge numbers are None."""
+    if not re.fullmatch(r"[1-9][0-9]{0,17}|0", number):
+        return None
+    return int(number)
+
+
+def natural_key(number: str) -> tuple[tuple[int, int, str], ...]:
+    """Return the key by which TestGrid orders builds: digits as numbers, the rest as text."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", number[:256])
+    return tuple((0, int(digits), "") if digits else (1, 0, text) for digits, text in parts)
+
+
+def sort_numbers(numbers: Iterable[str]) -> list[str]:
+    """Return build ids oldest first: integers as integers, before them the ids that are none."""
+    return sorted(numbers, key=lambda n: (as_integer(n) is not None, as_integer(n) or 0, natural_key(n), n))
+
+
+def is_junit_path(path: str) -> bool:
+    """Say whether any reader takes an artifact for JUnit. ``path`` begins with ``artifacts/``.
+
+    Such a file must have the one shape that all readers accept, or another name.
+    """
+    return any(p.fullmatch(path) for p in (_HISTORY_JUNIT, _GUBERNATOR_JUNIT, _TESTGRID_JUNIT))
+
+
+def junit_readers(path: str) -> tuple[str, ...]:
+    """Return the readers that take the artifact for JUnit, sorted. ``path`` begins with ``artifacts/``."""
+    history = bool(_HISTORY_JUNIT.fullmatch(path))
+    found = {
+        "gubernator": bool(_GUBERNATOR_JUNIT.fullmatch(path)),
+        "kettle": history,
+        "test-history": history,
+        "testgrid": bool(_TESTGRID_JUNIT.fullmatch(path)),
+    }
+    return tuple(reader for reader, reads in found.items() if reads)
+
+
+def content_type(path: str) -> str:
+    """Return the content type an object is served with, by its name."""
+    name = path.rsplit("/", 1)[-1].lower()
+    dot = name.rfind(".")
+    return _TYPES.get(name[dot:], "application/octet-stream") if dot > 0 else "application/octet-stream"
+
+
+def is_text(path: str) -> bool:
+    """Say whether an object is text by its name, hence worth compressing."""
+    return content_type(path).startswith(_TEXT)
+
+
+def check_object_name(path: str) -> tuple[Finding, ...]:
+    """Say what is wrong with an object's name: what a store refuses, and what a path in a URL or a folder breaks on."""
+    problem = _name_problem(path)
+    if not problem:
+        return ()
+    return (Finding("object.name", printable(path), problem, ("testgrid", "gubernator", "kettle", "test-history")),)
+
+
+def _name_problem(path: str) -> str:
+    try:
+        size = len(path.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "the name is not UTF-8"
+    if size > LONGEST_NAME_BYTES:
+        return f"the name has {size} bytes; a store takes {LONGEST_NAME_BYTES}"
+    if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in "\u2028\u2029" for c in path):
+        return "the name has control characters"
+    if not path or any(part in ("", ".", "..") for part in path.split("/")):
+        return "the name has an empty part, '.' or '..'"
+    return ""
+
+
+def printable(text: str, longest: int = 300) -> str:
+    """Return hostile text as it may be shown: control characters and broken UTF-8 escaped, cut at ``longest``."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)

@@ -1,0 +1,57 @@
+"""Where results are kept: ``file://`` folders and ``gs://`` buckets behind one interface.
+
+``open_store`` takes ``gs://bucket[/folder]``, ``file:///folder``, or a plain path.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from upload.errors import UsageError
+from upload.store.base import Entry, ObjectStat, Store, Stored
+from upload.store.patience import Patience
+
+__all__ = ["Entry", "ObjectStat", "Patience", "Store", "Stored", "open_store"]
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+
+
+def open_store(uri: str, *, endpoint: str = "", anonymous_too: bool = False, patience: Patience | None = None) -> Store:
+    """Return the store at a URI. Nothing is read, written or connected to yet.
+
+    ``endpoint``: another server for ``gs://`` than the public one, reached without credentials (the Google library
+    itself honours STORAGE_EMULATOR_HOST). ``anonymous_too``: go on without credentials where none are found, which
+    is enough to read a world-readable bucket. Raises UsageError when the URI names no store.
+    """
+    scheme, found, rest = uri.partition("://")
+    if not found:
+        if not uri or "\0" in uri:
+            raise UsageError(f"{uri!r} names no store", hint="give gs://BUCKET, file:///FOLDER or a folder")
+        return _open_folder(Path(uri))
+    if scheme == "file":
+        parts = urlsplit(uri)
+        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise UsageError(f"{uri}: a file store has an absolute path", hint=f"file:///{rest.lstrip('/')}")
+        return _open_folder(Path(unquote(parts.path)))
+    if scheme == "gs":
+        bucket, _, folder = rest.partition("/")
+        if not _BUCKET.fullmatch(bucket):
+            raise UsageError(f"{uri}: {bucket!r} is no bucket name", hint="gs://BUCKET or gs://BUCKET/FOLDER")
+        from upload.store.gcs import GcsStore
+
+        return GcsStore(
+            bucket,
+            folder.strip("/"),
+            endpoint=endpoint,
+            anonymous_too=anonymous_too,
+            patience=patience or Patience(),
+        )
+    raise UsageError(f"{uri}: no store of kind {scheme!r}", hint="give gs://BUCKET, file:///FOLDER or a folder")
+
+
+def _open_folder(path: Path) -> Store:
+    from upload.store.file import FileStore
+
+    return FileStore(path)

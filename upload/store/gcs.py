@@ -1,0 +1,275 @@
+"""A Google Cloud Storage bucket, or a folder in one, through google-cloud-storage.
+
+The library's own retries are switched off or replaced: it repeats uploads without a precondition and takes a lost answer for
+a failure. Here every write carries ``ifGenerationMatch``, one loop tries again, and whatever ends an upload without a clear
+answer leads to a look at the object. Sources: gcs.md; https://cloud.google.com/storage/docs/retry-strategy.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import IO, Any, TypeVar
+
+import google_crc32c
+from google.api_core import exceptions as api
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+
+from upload.errors import ResultsError, StoreError
+from upload.layout import check_object_name, printable
+from upload.model import Put
+from upload.store._gcs_errors import LostAnswer, is_passing, is_unclear, translate
+from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
+from upload.store.patience import Patience
+
+CHUNK_BYTES = 8 * 1024 * 1024  # larger objects go in a resumable session, in pieces of this size
+_COMPRESS_LEVEL = 6
+
+T = TypeVar("T")
+
+
+class _TooLarge(Exception):
+    """More bytes came than were asked for."""
+
+
+class _Bounded(BytesIO):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__()
+        self._limit_bytes = limit_bytes
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self._limit_bytes:
+            raise _TooLarge
+        return super().write(data)
+
+
+class GcsStore:
+    """A bucket. The client is made at the first use, since finding credentials may take seconds."""
+
+    def __init__(
+        self, bucket: str, folder: str, *, endpoint: str = "", anonymous_too: bool = False, patience: Patience
+    ) -> None:
+        self._bucket_name = bucket
+        self._folder = folder
+        self._endpoint = endpoint
+        self._anonymous_too = anonymous_too
+        self._patience = patience
+        self._bucket: storage.Bucket | None = None
+        self._client: storage.Client | None = None
+        self._lock = Lock()
+
+    @property
+    def uri(self) -> str:
+        """The address as ``gs://bucket/folder``."""
+        return f"gs://{self._bucket_name}/{self._folder}".rstrip("/")
+
+    def uri_of(self, path: str) -> str:
+        """Return the ``gs://`` address of an object, as the readers write it."""
+        return f"{self.uri}/{path}"
+
+    def read(self, path: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> Stored | None:
+        """Return an object's bytes, decoded, and the generation they belong to, or None."""
+
+        def attempt() -> Stored:
+            blob = self._blob(path)
+            body = _Bounded(limit_bytes)
+            blob.download_to_file(body, checksum="crc32c", retry=None, timeout=self._patience.timeouts())
+            if blob.generation is None:
+                raise LostAnswer("the answer names no generation")
+            return Stored(body.getvalue(), int(blob.generation))
+
+        try:
+            return self._persist(path, attempt)
+        except _TooLarge:
+            raise StoreError(self.uri_of(path), 0, f"larger than the {limit_bytes} bytes that are read") from None
+        except StoreError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def stat(self, path: str) -> ObjectStat | None:
+        """Return what the bucket knows of an object, or None."""
+
+        def attempt() -> ObjectStat | None:
+            blob = self._blob(path)
+            try:
+                blob.reload(retry=None, timeout=self._patience.timeouts())
+            except api.NotFound:
+                return None
+            return _describe(path, blob)
+
+        return self._persist(path, attempt)
+
+    def list(self, prefix: str = "", *, delimiter: str = "", start_offset: str = "") -> Iterator[Entry]:
+        """Yield objects below a prefix, page by page. A listing that lost its way begins again where it was."""
+        pages = (
+            self._get_client()
+            .list_blobs(
+                self._bucket_name,
+                prefix=self._full(prefix) or None,
+                delimiter=delimiter or None,
+                start_offset=self._full(start_offset) if start_offset else None,
+                fields="items(name,size,generation),prefixes,nextPageToken",
+                timeout=self._patience.timeouts(),
+                retry=self._again(prefix),
+            )
+            .pages
+        )
+        cut = len(self._full(""))
+        for page in pages:
+            entries = [Entry(name[cut:]) for name in page.prefixes]
+            entries += [Entry(blob.name[cut:], int(blob.size or 0), int(blob.generation)) for blob in page]
+            yield from sorted(entries, key=lambda entry: entry.path)
+
+    def put(self, put: Put, *, replaces: int = 0) -> ObjectStat:
+        """Write an object, only if its generation is ``replaces``; look at it when the answer is no or got lost."""
+        wrong = check_object_name(put.path)
+        if wrong:
+            raise StoreError(f"{self.uri}/{printable(put.path)}", 0, wrong[0].what)
+        try:
+            return self._persist(put.path, lambda: self._upload(put, replaces))
+        except StoreError as error:
+            if not is_unclear(error):
+                raise
+            there = self.stat(put.path)
+            if there is None or not self._is_same(there, put):
+                raise
+            return there
+
+    def holds(self, put: Put) -> bool:
+        """Compare size, checksum and metadata; the bytes too where the compression may have been another one."""
+        there = self.stat(put.path)
+        return there is not None and self._is_same(there, put)
+
+    def _upload(self, put: Put, replaces: int) -> ObjectStat:
+        blob = self._blob(put.path, chunk_size=CHUNK_BYTES)
+        blob.content_encoding = put.content_encoding or None
+        blob.cache_control = put.cache_control or None
+        blob.metadata = dict(put.metadata) or None
+        with _payload(put) as (stream, size_bytes, crc32c):
+            blob.upload_from_file(
+                stream,
+                size=size_bytes,
+                content_type=put.content_type,
+                if_generation_match=replaces,
+                checksum="crc32c",
+                # a piece of a session may be sent again: bytes that arrived already are dropped
+                retry=None if crc32c else self._again(put.path),
+                timeout=self._patience.timeouts(),
+            )
+        if blob.generation is None or blob.crc32c is None:
+            raise LostAnswer("the answer names no generation")
+        if crc32c and blob.crc32c != crc32c:
+            raise StoreError(self.uri_of(put.path), 0, f"stored with checksum {blob.crc32c}, sent with {crc32c}")
+        return _describe(put.path, blob)
+
+    def _is_same(self, there: ObjectStat, put: Put) -> bool:
+        if not set(put.metadata) <= set(there.metadata):  # a server may add keys of its own
+            return False
+        with _payload(put) as (stream, size_bytes, crc32c):
+            if there.size_bytes == size_bytes and there.crc32c == (crc32c or _checksum(stream)):
+                return True
+        if "gzip" not in (there.content_encoding, put.content_encoding):
+            return False
+        stored = self.read(put.path)  # another zlib may have compressed the same bytes to others
+        return stored is not None and stored.body == _plain(put)
+
+    def _persist(self, path: str, call: Callable[[], T]) -> T:
+        uri = self.uri_of(path)
+        try:
+            return self._patience.persist(uri, call, again=is_passing)
+        except (OSError, ValueError, api.GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption) as error:
+            raise translate(error, uri, self._bucket_name) from error
+
+    def _again(self, path: str) -> Callable[[Callable[[], T]], Callable[[], T]]:
+        """Return our loop in the shape of the library's ``retry`` argument."""
+        return lambda call: lambda: self._persist(path, call)
+
+    def _full(self, path: str) -> str:
+        return f"{self._folder}/{path}" if self._folder else path
+
+    def _blob(self, path: str, chunk_size: int | None = None) -> storage.Blob:
+        self._get_client()
+        return storage.Blob(self._full(path), self._bucket, chunk_size=chunk_size)
+
+    def _get_client(self) -> storage.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+                self._bucket = self._client.bucket(self._bucket_name)
+            return self._client
+
+    def _connect(self) -> storage.Client:
+        if self._endpoint:
+            nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # ships no types
+            return storage.Client(project=None, credentials=nobody, client_options={"api_endpoint": self._endpoint})
+        try:
+            return storage.Client(project=None)
+        except DefaultCredentialsError as error:
+            if self._anonymous_too:
+                return storage.Client.create_anonymous_client()
+            raise translate(error, self.uri, self._bucket_name) from error
+
+
+def _describe(path: str, blob: storage.Blob) -> ObjectStat:
+    return ObjectStat(
+        path=path,
+        size_bytes=int(blob.size or 0),
+        generation=int(blob.generation),
+        content_type=blob.content_type or "",
+        content_encoding=blob.content_encoding or "",
+        cache_control=blob.cache_control or "",
+        crc32c=blob.crc32c or "",
+        metadata=tuple(sorted((blob.metadata or {}).items())),
+    )
+
+
+@contextmanager
+def _payload(put: Put) -> Iterator[tuple[IO[bytes], int, str]]:
+    """Give what is sent: stream, size and CRC32C. The checksum is empty for a file that goes in pieces."""
+    with _opened(put.body) as (stream, size_bytes):
+        if size_bytes > CHUNK_BYTES and not put.content_encoding:
+            yield stream, size_bytes, ""
+            return
+        sent = stream.read(size_bytes)
+    if put.content_encoding == "gzip":
+        sent = gzip.compress(sent, _COMPRESS_LEVEL, mtime=0)  # the same bytes each time
+    yield BytesIO(sent), len(sent), _base64(google_crc32c.Checksum(sent))  # type: ignore[no-untyped-call]  # ships no types
+
+
+@contextmanager
+def _opened(body: bytes | Path) -> Iterator[tuple[IO[bytes], int]]:
+    if isinstance(body, bytes):
+        yield BytesIO(body), len(body)
+        return
+    try:
+        file = body.open("rb")
+    except OSError as error:
+        raise ResultsError(f"{body}: cannot be read: {error.strerror}") from error
+    with file:
+        yield file, os.fstat(file.fileno()).st_size
+
+
+def _plain(put: Put) -> bytes:
+    with _opened(put.body) as (stream, size_bytes):
+        return stream.read(size_bytes)
+
+
+def _checksum(stream: IO[bytes]) -> str:
+    checksum = google_crc32c.Checksum()  # type: ignore[no-untyped-call]  # ships no types
+    while block := stream.read(CHUNK_BYTES):
+        checksum.update(block)  # type: ignore[no-untyped-call]  # ships no types
+    return _base64(checksum)
+
+
+def _base64(checksum: google_crc32c.Checksum) -> str:
+    return base64.b64encode(checksum.digest()).decode("ascii")  # type: ignore[no-untyped-call]  # ships no types

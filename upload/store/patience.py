@@ -1,0 +1,66 @@
+"""How long and how often a store tries again. Time, sleep and chance are values, so that tests need no clock."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from upload.errors import DeadlineExceeded
+
+T = TypeVar("T")
+
+
+def _for_ever() -> float:
+    return math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The limits of one operation on a store, seconds throughout.
+
+    ``operation_s``: trying again ends after this; ``request_s``: one request may be silent for so long;
+    waits double from ``first_wait_s`` to ``longest_wait_s``, each drawn between half and the whole of that.
+    ``remaining_s`` is what is left of the caller's deadline: it bounds everything.
+    """
+
+    operation_s: float = 120.0
+    request_s: float = 60.0
+    connect_s: float = 10.0
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 16.0
+    remaining_s: Callable[[], float] = _for_ever
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def timeouts(self) -> tuple[float, float]:
+        """Return the connect and read timeout of one request, never past the deadline."""
+        left = max(0.1, self.remaining_s())
+        return min(self.connect_s, left), min(self.request_s, left)
+
+    def persist(self, what: str, call: Callable[[], T], *, again: Callable[[Exception], bool]) -> T:
+        """Return what ``call`` returns, trying again while ``again`` says that an error may pass.
+
+        The last error is raised when the operation's time is up; DeadlineExceeded when the caller's is.
+        """
+        began = self.clock()
+        wait_s = self.first_wait_s
+        while True:
+            if self.remaining_s() <= 0:
+                raise DeadlineExceeded(what, self.clock() - began)
+            try:
+                return call()
+            except Exception as error:
+                if not again(error):
+                    raise
+                pause_s = wait_s * (0.5 + self.chance() / 2)
+                if self.clock() - began + pause_s > self.operation_s:
+                    raise
+                if pause_s >= self.remaining_s():
+                    raise DeadlineExceeded(what, self.clock() - began) from error
+            self.sleep(pause_s)
+            wait_s = min(wait_s * 2, self.longest_wait_s)
