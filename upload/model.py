@@ -40,6 +40,7 @@ class Case:
     ``name`` is the published name (DESIGN section 7), ``classname`` where it was found, ``seconds`` >= 0.
     ``text`` is the failure text or the skip's reason. ``properties`` are pairs in file order.
     ``changes`` says what had to change in the name ("control characters", "non-ASCII"), empty if nothing.
+    ``suite`` is the names of the suites around it, joined by `` / ``; ``source`` the file it was read from.
     """
 
     name: str
@@ -50,17 +51,23 @@ class Case:
     output: str = ""
     properties: tuple[tuple[str, str], ...] = ()
     changes: tuple[str, ...] = ()
+    suite: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One lifecycle step as it went. ``started_s``: UTC epoch. ``failure`` is empty when it passed."""
+    """One lifecycle step as it went. ``started_s``: UTC epoch. ``failure`` is empty when it passed.
+
+    ``outcome`` is what its failure makes of the run; None: TESTS_FAILED for ``Test``, PROVIDER for any other step.
+    """
 
     name: str
     started_s: int
     seconds: float
     failure: str = ""
     output_tail: str = ""
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

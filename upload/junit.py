@@ -1,0 +1,217 @@
+"""Read JUnit XML of any writer as cases. Bad input becomes findings, never an exception.
+
+The parser is expat, as in defusedxml: it streams, tells a DTD before anything in it is read, and has no depth or text
+limit of its own. (libxml2 expands entities inside attributes even with ``resolve_entities=False``, and its ``recover``
+drops what it does not like without a word.) Nothing is kept but the case being read.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from xml.parsers import expat
+
+from upload.junit_case import CaseRules, Draft, Note
+from upload.model import Case, Finding, Severity
+from upload.xml_text import XMLText
+
+ROOTS = ("testsuites", "testsuite")
+_LARGEST_FEED = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class JUnitRead:
+    """What one JUnit file holds: its cases in file order, attempts apart, and what was wrong with it."""
+
+    cases: tuple[Case, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def read_junit(source: Path | bytes | BinaryIO, *, name: str, published: bool = False) -> JUnitRead:
+    """Return everything that ``iter_junit`` yields, cases and findings apart."""
+    cases: list[Case] = []
+    findings: list[Finding] = []
+    for item in iter_junit(source, name=name, published=published):
+        if isinstance(item, Case):
+            cases.append(item)
+        else:
+            findings.append(item)
+    return JUnitRead(tuple(cases), tuple(findings))
+
+
+def iter_junit(source: Path | bytes | BinaryIO, *, name: str, published: bool = False) -> Iterator[Case | Finding]:
+    """Yield the cases of a JUnit file as they are read, and findings about it.
+
+    ``name`` is the place that cases and findings give as their source. ``published``: the file comes from a bucket,
+    so a case's ``name`` is what readers show and stays as it is; otherwise it gets its published name.
+    Each ``<flakyFailure>`` and ``<rerunFailure>`` is a case of its own, in the order of the attempts.
+    Findings: ``junit.empty``, ``junit.dtd``, ``junit.malformed``, ``junit.truncated`` (errors: what comes after is
+    unknown); ``junit.root``, ``junit.encoding``, ``junit.characters``, ``junit.time`` (warnings).
+    Raises: OSError when ``source`` cannot be read.
+    """
+    with _opened(source) as stream:
+        text = XMLText(stream)
+        reader = _Reader(name, CaseRules(source=name, published=published))
+        yield from reader.read(text)
+        for flaw in sorted(text.flaws):
+            yield Finding(*_FLAWS[flaw][:1], name, _FLAWS[flaw][1], severity=Severity.WARNING)
+
+
+_FLAWS = {
+    "bytes": ("junit.encoding", "bytes that are not of the file's encoding were replaced by U+FFFD"),
+    "encoding": ("junit.encoding", "the declared encoding is unknown; read as UTF-8"),
+    "characters": ("junit.characters", "characters that XML forbids were replaced; control characters by pictures"),
+}
+
+
+class _Refused(Exception):
+    """Stops the parser from within a handler. The finding says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.what)
+        self.finding = finding
+
+
+class _Reader:
+    """Follows the parser's events and turns each ``<testcase>`` into cases as soon as it ends."""
+
+    def __init__(self, name: str, rules: CaseRules) -> None:
+        self._name = name
+        self._rules = rules
+        self._suites: list[str] = []
+        self._drafts: list[Draft] = []
+        self._sinks: list[list[str] | None] = []  # where text goes, one entry for each open element
+        self._found: list[Case | Finding] = []
+        self._events = 0
+        self._notes: set[Note] = set()
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
+        self._parser.StartDoctypeDeclHandler = self._doctype
+
+    def read(self, text: XMLText) -> Iterator[Case | Finding]:
+        """Yield cases while the text is read, then what was wrong."""
+        feed = _Feed()
+        try:
+            for chunk in text.chunks():
+                feed.add(chunk)
+                if feed.is_due:
+                    seen = self._events
+                    self._parser.Parse(feed.take(), False)
+                    feed.adapt(moved=self._events > seen)
+                    yield from self._take()
+            self._parser.Parse(feed.take(), False)
+            yield from self._take()
+            if text.size_bytes == 0 or not self._events:
+                yield self._error("junit.empty", "the file is empty: its writer stopped before it wrote")
+                return
+            self._parser.Parse("", True)
+        except _Refused as refused:
+            yield from self._take()
+            yield refused.finding
+        except expat.ExpatError as exc:
+            yield from self._take()
+            yield self._broken(exc)
+
+    def _take(self) -> list[Case | Finding]:
+        found, self._found = self._found, []
+        return found
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._events += 1
+        tag = tag.rpartition(":")[2]
+        sink: list[str] | None = None
+        if not self._sinks and tag not in ROOTS:
+            what = f"the root is <{tag}>, not <testsuites> or <testsuite>: no JUnit"
+            raise _Refused(Finding("junit.root", self._name, what, severity=Severity.WARNING))
+        if tag in ROOTS:
+            self._suites.append(attributes.get("name", "").strip())
+        elif tag == "testcase":
+            self._drafts.append(Draft(attributes))
+        elif self._drafts:
+            sink = self._drafts[-1].open(tag, attributes, inside=self._sinks[-1])
+        elif tag in ("failure", "error"):  # beside the cases: the suite itself failed
+            self._drafts.append(Draft({"name": self._suites[-1] if self._suites else ""}, of_suite=True))
+            sink = self._drafts[-1].open(tag, attributes, inside=None)
+        self._sinks.append(sink)
+
+    def _end(self, tag: str) -> None:
+        self._events += 1
+        tag = tag.rpartition(":")[2]
+        self._sinks.pop()
+        if tag in ROOTS:
+            self._suites.pop()
+        elif self._drafts and (tag == "testcase" or (self._drafts[-1].of_suite and tag in ("failure", "error"))):
+            cases, notes = self._rules.cases(self._drafts.pop(), suites=self._suites)
+            self._found.extend(cases)
+            for note in notes:
+                if note.rule not in {known.rule for known in self._notes}:  # one example of each is enough
+                    self._notes.add(note)
+                    self._found.append(Finding(note.rule, self._name, note.what, severity=Severity.WARNING))
+
+    def _text(self, text: str) -> None:
+        self._events += 1
+        sink = self._sinks[-1] if self._sinks else None
+        if sink is not None:
+            sink.append(text)
+
+    def _doctype(self, *_: object) -> None:
+        raise _Refused(self._error("junit.dtd", "it has a DTD; entities are refused, nothing of it was read"))
+
+    def _broken(self, exc: expat.ExpatError) -> Finding:
+        what = expat.errors.messages.get(exc.code, str(exc))
+        place = f"line {exc.lineno}: {what}; the cases before it were kept, what came after is unknown"
+        open_elements = (expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_TOKEN)
+        cut = what in (*open_elements, expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION)
+        if cut:
+            return self._error("junit.truncated", f"the file is cut: {place}")
+        return self._error("junit.malformed", place)
+
+    def _error(self, rule: str, what: str) -> Finding:
+        return Finding(rule, self._name, what, readers=("testgrid", "gubernator", "kettle", "test-history"))
+
+
+class _Feed:
+    """Gathers chunks for the parser. It doubles its size while a single tag fills it.
+
+    expat before 2.6 scans an unfinished tag from its start at every call: an attribute of 100 MB in chunks of 64 KiB
+    would cost minutes.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: list[str] = []
+        self._size = 0
+        self._due = 0
+
+    @property
+    def is_due(self) -> bool:
+        return self._size >= self._due
+
+    def add(self, chunk: str) -> None:
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+
+    def take(self) -> str:
+        text = "".join(self._chunks)
+        self._chunks, self._size = [], 0
+        return text
+
+    def adapt(self, *, moved: bool) -> None:
+        self._due = 0 if moved else min(max(2 * self._due, 1 << 17), _LARGEST_FEED)
+
+
+@contextmanager
+def _opened(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+    elif isinstance(source, Path):
+        with source.open("rb") as stream:
+            yield stream
+    else:
+        yield source

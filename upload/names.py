@@ -1,0 +1,63 @@
+"""Published names: what a case is called in every dashboard, and which bytes of it had to change."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+CONTROL_PICTURES = 0x2400
+"""First code point of the control pictures; ``upload.xml_text`` shows U+001B as U+241B, since XML cannot hold it."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u2400-\u241f\ufffd-\uffff]")
+_SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedName:
+    """A name that no reader breaks on, and what was changed in it, in words, empty if nothing."""
+
+    name: str
+    changes: tuple[str, ...] = ()
+
+
+def published_name(name: str, classname: str) -> PublishedName:
+    r"""Return the name under which a case is published: ``name`` if it begins with ``[``, else ``classname.name``.
+
+    The rule looks at this case only, so that a row keeps its name when other cases come and go. What cannot be
+    published is escaped as pytest escapes parameter ids (``\x1b``, ``\xe9``, ``\u4e2d``): two names that differ stay
+    two names. Source: DESIGN section 7; consumers.md sections 2 and 5.
+    """
+    raw = name if name.startswith("[") else ".".join(part for part in (classname, name) if part)
+    changes = []
+    if not raw:
+        raw = "unnamed"
+        changes.append("no name")
+    clean = _CONTROL.sub(_escape_control, raw)
+    if clean != raw:
+        changes.append("control characters")
+    if "#" in clean:  # kettle drops names with "#" unless they failed: their passes would never be counted
+        clean = clean.replace("#", "\\x23")
+        changes.append("#")
+    if not clean.isascii():  # the HTML page of 2017's test-history crashes on them, for every bucket
+        clean = ascii_only(clean)
+        changes.append("non-ASCII")
+    return PublishedName(clean, tuple(changes))
+
+
+def ascii_only(text: str) -> str:
+    """Return ``text`` with every character beyond ASCII as a backslash escape."""
+    return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` as one line of printable ASCII: what an attribute of the published shape may hold."""
+    return ascii_only(_CONTROL.sub(_escape_control, text))
+
+
+def _escape_control(match: re.Match[str]) -> str:
+    char = match.group()
+    code = ord(char)
+    if CONTROL_PICTURES <= code < CONTROL_PICTURES + 0x20:
+        code -= CONTROL_PICTURES
+        char = chr(code)
+    return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")

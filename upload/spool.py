@@ -1,0 +1,132 @@
+"""Censored copies of files in a private folder: what is sent is what was looked at, however the source changes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from upload.censor import Censor
+from upload.errors import ResultsError
+
+CHUNK_BYTES = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_LEVEL = 6
+
+
+class LeftOut(Exception):
+    """A file that cannot be published: the finding's ``rule``, and why as the message."""
+
+    def __init__(self, rule: str, why: str) -> None:
+        super().__init__(why)
+        self.rule = rule
+
+
+class Spool:
+    """Numbered files in one folder, each written once: the only side effect of collecting artifacts.
+
+    The folder is made with mode 0700, files with 0600. Every method raises ResultsError when it cannot write, and
+    LeftOut when the source cannot be read; the file begun is gone then.
+    """
+
+    def __init__(self, folder: Path, censor: Censor) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ResultsError(f"{folder}: {exc.strerror}") from exc
+        self._folder = folder
+        self._censor = censor
+        self._count = 0
+
+    def write(self, chunks: Iterable[bytes]) -> Path:
+        """Write ``chunks``, which are censored already, into a new file and return it."""
+        path = self._next()
+        with self._created(path) as out:
+            out.writelines(chunks)
+        return path
+
+    def copy(self, source: BinaryIO, *, limit_bytes: int) -> tuple[Path, int]:
+        """Copy an open file censored; return the copy and how many bytes in its middle were over ``limit_bytes``.
+
+        Only what the file held when it was opened is read: a log that still grows ends there.
+        """
+        size = os.fstat(source.fileno()).st_size
+        if size <= limit_bytes:
+            return self.write(self._censor.stream(_read(source, size))), 0
+        return self.write(self._censor.stream(_two_ends(source, size, limit_bytes))), size - limit_bytes
+
+    def repack(self, source: BinaryIO, *, limit_bytes: int) -> Path:
+        """Unpack an open gzip file, censor it and pack it again, to the same bytes each time.
+
+        LeftOut also when it is broken or holds more than ``limit_bytes``.
+        """
+        path = self._next()
+        with (
+            self._created(path) as out,
+            gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=out, mtime=0) as packed,
+        ):
+            packed.writelines(self._censor.stream(_unpacked(source, limit_bytes)))
+        return path
+
+    def _next(self) -> Path:
+        self._count += 1
+        return self._folder / f"{self._count:06d}"
+
+    @contextmanager
+    def _created(self, path: Path) -> Iterator[BinaryIO]:
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as out:
+                yield out
+        except OSError as exc:
+            path.unlink(missing_ok=True)
+            raise ResultsError(f"{path}: {exc.strerror or exc}") from exc
+        except LeftOut:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def is_gzip(source: BinaryIO) -> bool:
+    """Say whether an open file begins like gzip; it is at its start again afterwards."""
+    magic = _some(source, len(GZIP_MAGIC))
+    source.seek(0)
+    return magic == GZIP_MAGIC
+
+
+def _some(source: BinaryIO, size: int) -> bytes:
+    try:
+        return source.read(size)
+    except OSError as exc:
+        raise LeftOut("artifact.unreadable", f"it cannot be read: {exc.strerror}") from exc
+
+
+def _read(source: BinaryIO, size: int) -> Iterator[bytes]:
+    while size > 0 and (chunk := _some(source, min(size, CHUNK_BYTES))):
+        size -= len(chunk)
+        yield chunk
+
+
+def _two_ends(source: BinaryIO, size: int, limit: int) -> Iterator[bytes]:
+    head = limit // 2
+    yield from _read(source, head)
+    yield f"\n… {size - limit} bytes are left out here …\n".encode()
+    source.seek(size - (limit - head))
+    yield from _read(source, limit - head)
+
+
+def _unpacked(source: BinaryIO, limit: int) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=source, mode="rb") as unpacked:
+        while True:
+            try:
+                chunk = unpacked.read(CHUNK_BYTES)
+            except (OSError, EOFError, zlib.error) as exc:  # BadGzipFile is an OSError
+                raise LeftOut("artifact.gzip", f"it cannot be unpacked: {exc}") from exc
+            if not chunk:
+                return
+            limit -= len(chunk)
+            if limit < 0:
+                raise LeftOut("artifact.gzip", "it holds more than may be unpacked")
+            yield chunk
