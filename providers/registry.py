@@ -18,6 +18,7 @@ from upload.errors import UsageError
 
 PROVIDERS: Final = "federated_e2e.providers"
 TESTERS: Final = "federated_e2e.testers"
+_OURS: Final = "federated-e2e"
 
 
 class UnknownPlugin(UsageError):
@@ -26,8 +27,9 @@ class UnknownPlugin(UsageError):
     def __init__(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         self.near = nearest(name, known)
         self.known = known
+        meant = f", did you mean '{self.near}'?" if self.near else ""
         listed = ", ".join(known) or "none"
-        super().__init__(f"unknown {kind} '{visible(name)}', installed: {listed}", hint="e2e providers")
+        super().__init__(f"unknown {kind} '{visible(name)}'{meant} (installed: {listed})", hint="e2e providers")
 
 
 class BrokenPlugin(UsageError):
@@ -83,7 +85,8 @@ def _entry(name: str) -> EntryPoint:
         raise UnknownPlugin("provider", name, provider_names())
     if len(found) > 1:
         claimed = " and ".join(sorted(f"{e.value} of {e.dist.name if e.dist else '?'}" for e in found))
-        raise BrokenPlugin(found[-1], f"the name is taken twice, by {claimed}")
+        stranger = next((e for e in found if e.dist and e.dist.name != _OURS), found[0])
+        raise BrokenPlugin(stranger, f"the name is taken twice, by {claimed}")
     return found[0]
 
 

@@ -92,6 +92,7 @@ def find_job(ref: str, *, search: Sequence[Path]) -> Path:
 def _mentions(path: Path, job: str) -> bool:
     """Say whether a file's ``job:`` is ``job``. Most files are settled by their bytes, without parsing."""
     try:
+        refuse_strangers(path, (path.parent,))
         raw = read_bounded(path, str(path))
         return job.encode() in raw and parse_document(raw, path=path, shown=str(path)).values.get("job") == job
     except ConfigError:
@@ -110,6 +111,7 @@ def job_names(search: Sequence[Path]) -> tuple[str, ...]:
 def job_value(path: Path) -> str | None:
     """Return the file's ``job:``, or None when it has none that can be read."""
     try:
+        refuse_strangers(path, (path.parent,))
         value = read_document(path).values.get("job")
     except ConfigError:
         return None

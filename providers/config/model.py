@@ -223,10 +223,14 @@ class JobConfig(Section):
     def _tab_is_the_job_unless_given(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        dashboard, job = values.get("dashboard"), values.get("job")
-        if not isinstance(dashboard, dict) or "tab" in dashboard or not isinstance(job, str):
+        dashboard = values.get("dashboard")
+        if not isinstance(dashboard, dict) or "tab" in dashboard:
             return values
-        return {**values, "dashboard": {**dashboard, "tab": job}}
+        try:
+            tab = rules.job_name(str(values.get("job")))
+        except ValueError:
+            tab = "unnamed"  # the job is refused for its name; its tab would only repeat that
+        return {**values, "dashboard": {**dashboard, "tab": tab}}
 
     def to_json(self) -> dict[str, Any]:
         """Return the config as plain JSON values in the form of the YAML file; ``from_json`` is the inverse."""
