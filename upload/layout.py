@@ -64,9 +64,9 @@ _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 _LISTED_JOB = re.compile(r"^kubernetes|kubernetes-build|kubelet-gce-e2e-ci|ci-kubernetes")
 
 # the file-name patterns of the readers, over paths that begin with "artifacts/"
-_HISTORY_JUNIT = re.compile(r"artifacts/[^/]*junit[^/]*\.xml")  # test-history and kettle: direct children only
-_GUBERNATOR_JUNIT = re.compile(r"artifacts/(?:.*/)?[^/]*junit_[^/]*\.xml")
-_TESTGRID_JUNIT = re.compile(r".+/(?:junit((_[^_]+)?(_\d+-\d+)?(_\d+)?|.+)?\.xml|test\.xml)")
+_HISTORY_JUNIT = re.compile(r"artifacts/junit[^/]*\.xml")  # test-history and kettle: direct children only
+_GUBERNATOR_JUNIT = re.compile(r"artifacts/junit_[^/]*\.xml")
+_TESTGRID_JUNIT = re.compile(r".+/(?:junit((_[^_]+)?(_\d+-\d+)?(_\d+)?|.+)?\.xml|test.xml)")  # at any depth
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""``e2e publish``: put a run's results, or a folder of artifacts made elsewhere, into a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from upload.model import Finding
+    from upload.publish import Prepared, Publication
+    from upload.publish_folder import FolderRequest
+
+
+@click.command(name="publish", short_help="Publish a run, or a folder of artifacts made elsewhere.")
+@click.argument("what", metavar="RUN|DIR")
+@click.option("--job", help="Job that a DIR belongs to, such as ci-kubernetes-e2e-mine.")
+@click.option("--build", default="", metavar="ID", help="Build id of a DIR: an integer. Default: the time, in UTC.")
+@click.option("--results", metavar="URI", help="Root of the store: gs://BUCKET, file:///FOLDER or a folder.")
+@click.option("--prefix", default="logs", show_default=True, help="Folder of the store that a DIR's job lies in.")
+@click.option("--version", default="unknown", show_default=True, help="Version that a DIR's tests ran against.")
+@click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="More metadata of a DIR's build. May be repeated.")
+@click.option("--dry-run", is_flag=True, help="Print what would be stored; write nothing.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
+def command(what: str, results: str | None, **options: str | tuple[str, ...] | None) -> int:
+    r"""Publish the results of RUN again, or those in DIR as a new build.
+
+    The verdict comes from DIR's JUnit files. Exits with 0 once all is stored, whatever the tests' verdict.
+
+    \b
+    e2e publish ./artifacts --job ci-kubernetes-e2e-mine --results gs://my-bucket
+    """
+    if not Path(what).is_dir():
+        from e2e.lifecycle.publish import publish_run
+
+        if options["job"] or options["build"]:
+            raise click.UsageError(f"{what} is no folder; --job and --build belong to a folder")
+        publish_run(what, results)
+        return 0
+    return _publish_folder(Path(what), results, options)
+
+
+def _publish_folder(folder: Path, results: str | None, options: dict[str, str | tuple[str, ...] | None]) -> int:
+    import os
+    import time
+
+    from e2e.settings import read_settings
+    from upload.censor import Censor
+    from upload.model import BuildRef
+    from upload.publish_folder import FolderRequest, publish_folder
+    from upload.store import open_store
+
+    if not options["job"] or not results:
+        raise click.UsageError("a folder needs --job and --results")
+    settings = read_settings(os.environ, cwd=Path.cwd())
+    request = FolderRequest(
+        folder=folder,
+        wanted=BuildRef(str(options["prefix"]).strip("/"), str(options["job"]), str(options["build"])),
+        node=settings.node,
+        now_s=int(time.time()),
+        version=str(options["version"]),
+        metadata=(*settings.metadata, *_pairs(options["metadata"])),
+    )
+    store, censor = open_store(results), Censor(settings.secrets)
+    if options["dry_run"]:
+        _show_plan(request, results, censor_secrets=settings.secrets)
+        return 0
+    done = publish_folder(request, store, censor=censor, state=settings.state / "publish")
+    _show_done(done)
+    return 0
+
+
+def _show_plan(request: FolderRequest, results: str, *, censor_secrets: tuple[str, ...]) -> None:
+    import tempfile
+
+    from upload.censor import Censor
+    from upload.plan import size_bytes
+    from upload.publish_folder import preview_folder
+    from upload.store import open_store
+
+    store = open_store(results, anonymous_too=True)
+    with tempfile.TemporaryDirectory(prefix="e2e-publish-") as scratch:
+        prepared = preview_folder(request, store, censor=Censor(censor_secrets), scratch=Path(scratch))
+        sizes = {put.path: str(size_bytes(put.body)) for put in prepared.plan.puts()}
+    click.echo(f"would store, in this order, in {store.uri}:")
+    for path in prepared.plan.paths():
+        click.echo(f"{sizes.get(path, 'merged'):>12}  {path}")
+    _show_verdict(prepared)
+
+
+def _show_done(done: Publication) -> None:
+    sent = done.sent
+    click.echo(f"stored     {done.uri}")
+    if sent.was_finished:
+        click.echo("           the build was finished already, with the same content")
+    else:
+        size_mb = sent.size_bytes / 1e6
+        click.echo(
+            f"           {sent.objects} objects, {size_mb:.1f} MB, {sent.kept} there already, {sent.seconds:.1f} s"
+        )
+    _show_verdict(done.prepared)
+
+
+def _show_verdict(prepared: Prepared) -> None:
+    ending = prepared.verdict.outcome.value
+    click.echo(f"verdict    {ending.result}: {ending.meaning}")
+    for note in prepared.verdict.notes:
+        click.echo(f"           {_line(note)}")
+    for finding in prepared.findings:
+        click.echo(_shown(finding))
+
+
+def _shown(finding: Finding) -> str:
+    return f"{finding.severity.value:<10} {_line(finding.object)}: {_line(finding.what)} [{finding.rule}]"
+
+
+def _line(text: str) -> str:
+    from upload.layout import printable
+
+    return printable(" ".join(text.split()))
+
+
+def _pairs(given: str | tuple[str, ...] | None) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for item in given or ():
+        key, found, value = item.partition("=")
+        if not found or not key:
+            raise click.UsageError(f"--metadata {item}: KEY=VALUE is expected")
+        pairs.append((key, value))
+    return tuple(pairs)

@@ -1,0 +1,67 @@
+"""``e2e verify``: check a store, a prefix, a job or a build against every reader's rules."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from upload.model import Finding
+    from upload.verify import Report
+
+READERS = ("all", "testgrid", "gubernator", "kettle", "test-history", "triage")
+
+
+@click.command(name="verify", short_help="Check a store, job or build against every reader's rules.")
+@click.argument("uri")
+@click.option(
+    "--reader", type=click.Choice(READERS), default="all", show_default=True, help="Only what breaks this one."
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
+def command(uri: str, reader: str, form: str, verbose: bool) -> int:
+    r"""List everything at URI that some reader of results trips over.
+
+    URI is a store, a prefix in it, a job or a build. Exits with 4 when a reader breaks or shows something false.
+
+    \b
+    e2e verify gs://my-bucket/logs/ci-kubernetes-e2e-mine
+    """
+    import time
+
+    from upload.errors import Outcome
+    from upload.store import open_store
+    from upload.verify import verify
+
+    store = open_store(uri, anonymous_too=True)
+    report = verify(store, now_s=int(time.time())).for_reader(reader)
+    click.echo(_as_json(store.uri, report) if form == "json" else _as_text(report))
+    return Outcome.RESULTS.value.exit_code if report.has_errors else 0
+
+
+def _as_json(uri: str, report: Report) -> str:
+    from upload.verify import consequence
+
+    findings = [asdict(f) | {"consequence": consequence(f)} for f in report.findings]
+    return json.dumps({"uri": uri, "builds": report.builds, "objects": report.objects, "findings": findings}, indent=2)
+
+
+def _as_text(report: Report) -> str:
+    lines = [line for finding in report.findings for line in _told(finding)]
+    errors = sum(f.severity.value == "error" for f in report.findings)
+    warnings = len(report.findings) - errors
+    total = f"{report.builds} builds, {report.objects} objects: {errors} errors, {warnings} warnings"
+    return "\n".join([*lines, total])
+
+
+def _told(finding: Finding) -> tuple[str, str]:
+    from upload.verify import consequence
+
+    where = finding.object or "."
+    return (
+        f"{finding.severity.value:<8} {where}: {finding.what} [{finding.rule}]",
+        f"         {', '.join(finding.readers)}: {consequence(finding)}",
+    )
