@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,8 @@ from upload.spool import LeftOut, Spool, is_gzip
 
 # packed forms that are not looked into: a secret inside them would stay
 _OPAQUE = (".7z", ".bz2", ".jar", ".lz4", ".rar", ".xz", ".zip", ".zst")
+
+_CASE_FIELDS = tuple(field.name for field in fields(Case))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def case_lines(cases: Iterable[Case]) -> Iterator[bytes]:
     for case in cases:
         key = (case.source, case.classname, case.name)
         attempts[key] = attempts.get(key, 0) + 1
-        told = {name: value for name, value in asdict(case).items() if value not in ("", (), [])}
+        told = {name: value for name in _CASE_FIELDS if (value := getattr(case, name)) not in ("", ())}
         line = json.dumps(told | {"attempt": attempts[key]}, ensure_ascii=False, sort_keys=True)
         yield line.encode("utf-8", "replace") + b"\n"
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from upload.junit_case import CaseRules, Draft, Note
+from upload.junit_case import FAILURES, CaseRules, Draft, Sink
 from upload.model import Case, Finding, Severity
 from upload.xml_text import XMLText
 
 ROOTS = ("testsuites", "testsuite")
-_LARGEST_FEED = 1 << 28
+LONGEST_SUITE = 1_000
+
+_LARGEST_FEED = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ def iter_junit(source: Path | bytes | BinaryIO, *, name: str, published: bool = 
     ``name`` is the place that cases and findings give as their source. ``published``: the file comes from a bucket,
     so a case's ``name`` is what readers show and stays as it is; otherwise it gets its published name.
     Each ``<flakyFailure>`` and ``<rerunFailure>`` is a case of its own, in the order of the attempts.
-    Findings: ``junit.empty``, ``junit.dtd``, ``junit.malformed``, ``junit.truncated`` (errors: what comes after is
-    unknown); ``junit.root``, ``junit.encoding``, ``junit.characters``, ``junit.time`` (warnings).
+    Findings: ``report.empty``, ``report.dtd``, ``report.malformed``, ``report.truncated`` (errors: what comes after is
+    unknown); ``report.root``, ``report.encoding``, ``report.characters``, ``report.time`` (warnings).
     Raises: OSError when ``source`` cannot be read.
     """
     with _opened(source) as stream:
@@ -58,13 +60,14 @@ def iter_junit(source: Path | bytes | BinaryIO, *, name: str, published: bool = 
         reader = _Reader(name, CaseRules(source=name, published=published))
         yield from reader.read(text)
         for flaw in sorted(text.flaws):
-            yield Finding(*_FLAWS[flaw][:1], name, _FLAWS[flaw][1], severity=Severity.WARNING)
+            rule, what = _FLAWS[flaw]
+            yield Finding(rule, name, what, severity=Severity.WARNING)
 
 
 _FLAWS = {
-    "bytes": ("junit.encoding", "bytes that are not of the file's encoding were replaced by U+FFFD"),
-    "encoding": ("junit.encoding", "the declared encoding is unknown; read as UTF-8"),
-    "characters": ("junit.characters", "characters that XML forbids were replaced; control characters by pictures"),
+    "bytes": ("report.encoding", "bytes that are not of the file's encoding were replaced by U+FFFD"),
+    "encoding": ("report.encoding", "the declared encoding is unknown; read as UTF-8"),
+    "characters": ("report.characters", "characters that XML forbids were replaced; control characters by pictures"),
 }
 
 
@@ -82,17 +85,16 @@ class _Reader:
     def __init__(self, name: str, rules: CaseRules) -> None:
         self._name = name
         self._rules = rules
-        self._suites: list[str] = []
+        self._suites: list[str] = []  # the path of each open suite
         self._drafts: list[Draft] = []
-        self._sinks: list[list[str] | None] = []  # where text goes, one entry for each open element
+        self._sinks: list[Sink | None] = []  # where text goes, one entry for each open element
         self._found: list[Case | Finding] = []
         self._events = 0
-        self._notes: set[Note] = set()
+        self._noted: set[str] = set()
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text
         self._parser.StartDoctypeDeclHandler = self._doctype
 
     def read(self, text: XMLText) -> Iterator[Case | Finding]:
@@ -109,7 +111,7 @@ class _Reader:
             self._parser.Parse(feed.take(), False)
             yield from self._take()
             if text.size_bytes == 0 or not self._events:
-                yield self._error("junit.empty", "the file is empty: its writer stopped before it wrote")
+                yield self._error("report.empty", "the file is empty: its writer stopped before it wrote")
                 return
             self._parser.Parse("", True)
         except _Refused as refused:
@@ -125,53 +127,69 @@ class _Reader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._events += 1
-        tag = tag.rpartition(":")[2]
-        sink: list[str] | None = None
+        if ":" in tag:
+            tag = tag.rpartition(":")[2]
+        inside = self._sinks[-1] if self._sinks else None
+        sink = None
         if not self._sinks and tag not in ROOTS:
-            what = f"the root is <{tag}>, not <testsuites> or <testsuite>: no JUnit"
-            raise _Refused(Finding("junit.root", self._name, what, severity=Severity.WARNING))
+            what = f"the root is <{tag[:40]}>, not <testsuites> or <testsuite>: no JUnit"
+            raise _Refused(Finding("report.root", self._name, what, severity=Severity.WARNING))
         if tag in ROOTS:
-            self._suites.append(attributes.get("name", "").strip())
+            self._enter_suite(attributes.get("name", "").strip())
         elif tag == "testcase":
             self._drafts.append(Draft(attributes))
         elif self._drafts:
-            sink = self._drafts[-1].open(tag, attributes, inside=self._sinks[-1])
-        elif tag in ("failure", "error"):  # beside the cases: the suite itself failed
-            self._drafts.append(Draft({"name": self._suites[-1] if self._suites else ""}, of_suite=True))
+            sink = self._drafts[-1].open(tag, attributes, inside=inside.piece if inside else None)
+        elif tag in FAILURES:  # beside the cases: the suite itself failed
+            self._drafts.append(Draft({"name": self._suites[-1]}, of_suite=True))
             sink = self._drafts[-1].open(tag, attributes, inside=None)
         self._sinks.append(sink)
+        self._listen(sink)
 
     def _end(self, tag: str) -> None:
         self._events += 1
-        tag = tag.rpartition(":")[2]
+        if ":" in tag:
+            tag = tag.rpartition(":")[2]
         self._sinks.pop()
+        self._listen(self._sinks[-1] if self._sinks else None)
         if tag in ROOTS:
             self._suites.pop()
-        elif self._drafts and (tag == "testcase" or (self._drafts[-1].of_suite and tag in ("failure", "error"))):
-            cases, notes = self._rules.cases(self._drafts.pop(), suites=self._suites)
+        elif self._drafts and (tag == "testcase" or (self._drafts[-1].of_suite and tag in FAILURES)):
+            cases, note = self._rules.cases(self._drafts.pop(), suite=self._suites[-1] if self._suites else "")
             self._found.extend(cases)
-            for note in notes:
-                if note.rule not in {known.rule for known in self._notes}:  # one example of each is enough
-                    self._notes.add(note)
-                    self._found.append(Finding(note.rule, self._name, note.what, severity=Severity.WARNING))
+            if note and note.rule not in self._noted:  # one example of each is enough
+                self._noted.add(note.rule)
+                self._found.append(Finding(note.rule, self._name, note.what, severity=Severity.WARNING))
+
+    def _listen(self, sink: Sink | None) -> None:
+        """Have text only where it is wanted: most of a file is the white space between its tags."""
+        wanted = self._text if sink else None
+        if (self._parser.CharacterDataHandler is None) != (wanted is None):
+            self._parser.CharacterDataHandler = wanted
 
     def _text(self, text: str) -> None:
         self._events += 1
-        sink = self._sinks[-1] if self._sinks else None
-        if sink is not None:
-            sink.append(text)
+        if sink := self._sinks[-1]:
+            sink.text.append(text)
+
+    def _enter_suite(self, name: str) -> None:
+        above = self._suites[-1] if self._suites else ""
+        # cut: a million suites inside each other would fill the memory with their path
+        self._suites.append(" / ".join(part for part in (above, name) if part)[:LONGEST_SUITE])
 
     def _doctype(self, *_: object) -> None:
-        raise _Refused(self._error("junit.dtd", "it has a DTD; entities are refused, nothing of it was read"))
+        raise _Refused(self._error("report.dtd", "it has a DTD; entities are refused, nothing of it was read"))
 
     def _broken(self, exc: expat.ExpatError) -> Finding:
         what = expat.errors.messages.get(exc.code, str(exc))
-        place = f"line {exc.lineno}: {what}; the cases before it were kept, what came after is unknown"
+        within = self._drafts[-1].attributes.get("name", "")[:100] if self._drafts else ""
+        within = f", within the case {within!r}" if within else ""
+        place = f"line {exc.lineno}{within}: {what}; the cases before it were kept, what came after is unknown"
         open_elements = (expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_TOKEN)
         cut = what in (*open_elements, expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION)
         if cut:
-            return self._error("junit.truncated", f"the file is cut: {place}")
-        return self._error("junit.malformed", place)
+            return self._error("report.truncated", f"the file is cut: {place}")
+        return self._error("report.malformed", place)
 
     def _error(self, rule: str, what: str) -> Finding:
         return Finding(rule, self._name, what, readers=("testgrid", "gubernator", "kettle", "test-history"))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from upload.durations import parse_seconds
 from upload.model import Case, Status
-from upload.names import published_name
+from upload.names import PublishedName, published_name
 
 FAILURES = ("failure", "error")
 EARLIER = ("flakyFailure", "flakyError")
 """Surefire: attempts before the one that passed."""
 LATER = ("rerunFailure", "rerunError")
 """Surefire: attempts after the one that failed first."""
+SKIPPED = "skipped"
 OUTPUTS = ("system-out", "system-err")
+PIECES = (*FAILURES, *EARLIER, *LATER, SKIPPED)
 
 # googletest marks a disabled test and CTest one that did not run by an attribute alone; others a failure
 _SKIPPED_WORDS = {"notrun", "disabled", "skipped", "pending", "suppressed", "ignored"}
@@ -35,7 +37,6 @@ class Note:
 class Piece:
     """One child of a case that says how an attempt went, while it is read."""
 
-    tag: str
     attributes: Mapping[str, str]
     text: list[str] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
@@ -44,38 +45,54 @@ class Piece:
         """Return message and text as one, the message only if the text does not say it."""
         message = self.attributes.get("message", "")
         text = "".join(self.text)
-        if not text.strip():
+        if text.isspace():
             text = ""
-        if not message.strip() or message in text:
+        if not message or message.isspace() or message in text:
             return text or self.attributes.get("type", "")
         return f"{message}\n{text}" if text else message
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where the text of an open element goes, and the piece it stands in, if any."""
+
+    text: list[str]
+    piece: Piece | None
 
 
 class Draft:
     """A case while it is read: its attributes and what its children said so far."""
 
+    __slots__ = ("attributes", "earlier", "later", "of_suite", "output", "own", "properties", "skips")
+
     def __init__(self, attributes: Mapping[str, str], *, of_suite: bool = False) -> None:
         self.attributes = attributes
         self.of_suite = of_suite
-        self.pieces: list[Piece] = []
+        self.own: list[Piece] = []
+        self.earlier: list[Piece] = []
+        self.later: list[Piece] = []
         self.skips: list[Piece] = []
         self.output: list[str] = []
         self.properties: list[tuple[str, str]] = []
 
-    def open(self, tag: str, attributes: Mapping[str, str], *, inside: list[str] | None) -> list[str] | None:
-        """Begin a child and return where its text goes; None: nowhere. ``inside`` is its parent's place."""
-        if tag in (*FAILURES, *EARLIER, *LATER):
-            self.pieces.append(Piece(tag, attributes))
-            return self.pieces[-1].text
-        if tag == "skipped":
-            self.skips.append(Piece(tag, attributes))
-            return self.skips[-1].text
+    def open(self, tag: str, attributes: Mapping[str, str], *, inside: Piece | None) -> Sink | None:
+        """Begin a child, inside a piece or directly in the case; return where its text goes, None for nowhere."""
+        if tag in PIECES:
+            piece = Piece(attributes)
+            self._list_of(tag).append(piece)
+            return Sink(piece.text, piece)
         if tag in OUTPUTS:  # inside <rerunFailure> it belongs to that attempt
-            nested = inside is not None and bool(self.pieces) and inside is self.pieces[-1].text
-            return self.pieces[-1].output if nested else self.output
+            return Sink(inside.output if inside else self.output, inside)
         if tag == "property":
             self.properties.append((attributes.get("name", ""), attributes.get("value", "")))
-        return inside  # <stackTrace> inside <rerunFailure>
+        return Sink(inside.text, inside) if inside else None  # <stackTrace> inside <rerunFailure>
+
+    def _list_of(self, tag: str) -> list[Piece]:
+        if tag in FAILURES:
+            return self.own
+        if tag == SKIPPED:
+            return self.skips
+        return self.earlier if tag in EARLIER else self.later
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,84 +102,66 @@ class CaseRules:
     source: str
     published: bool
 
-    def cases(self, draft: Draft, *, suites: Sequence[str]) -> tuple[tuple[Case, ...], tuple[Note, ...]]:
+    def cases(self, draft: Draft, *, suite: str) -> tuple[tuple[Case, ...], Note | None]:
         """Return the attempts of one case in order, and what is to be noted about it."""
-        seconds, notes = _seconds(draft.attributes)
-        name, classname = draft.attributes.get("name", ""), draft.attributes.get("classname", "")
-        changes: tuple[str, ...] = ()
-        if not self.published:
-            name, changes = _named(name, classname)
+        attributes = draft.attributes
+        seconds, note = _seconds(attributes.get("time"))
+        name, classname = attributes.get("name", ""), attributes.get("classname", "")
+        named = PublishedName(name) if self.published else published_name(name, classname)
+        status, text = _ending(draft)
         case = Case(
-            name=name,
-            status=Status.PASSED,
+            name=named.name,
+            status=status,
             seconds=seconds,
             classname=classname,
+            text=text,
             output="".join(draft.output),
             properties=tuple(draft.properties),
-            changes=changes,
-            suite=" / ".join(suite for suite in suites if suite),
+            changes=named.changes,
+            suite=suite,
             source=self.source,
         )
-        return _attempts(case, draft), notes
+        if not (draft.earlier or draft.later):
+            return (case,), note
+        earlier = (_failed(case, piece) for piece in draft.earlier)
+        later = (_failed(case, piece) for piece in draft.later)
+        return (*earlier, case, *later), note
 
 
-def _named(name: str, classname: str) -> tuple[str, tuple[str, ...]]:
-    named = published_name(name, classname)
-    return named.name, named.changes
-
-
-def _seconds(attributes: Mapping[str, str]) -> tuple[float, tuple[Note, ...]]:
-    text = attributes.get("time")
+def _seconds(text: str | None) -> tuple[float, Note | None]:
     seconds = parse_seconds(text or "")
     if seconds is not None:
-        return round(seconds, 6), ()
-    if text is None:  # also CTest's not-run tests; nothing to say about each
-        return 0.0, ()
-    return 0.0, (Note("junit.time", f'a case\'s time="{text[:40]}" is no duration; 0 was taken'),)
+        return round(seconds, 6), None
+    if text is None:  # CTest says so of every test that did not run
+        return 0.0, None
+    return 0.0, Note("report.time", f'a case has time="{text[:40]}", which is no duration; 0 was taken')
 
 
-def _attempts(case: Case, draft: Draft) -> tuple[Case, ...]:
-    """Return earlier failures, the case's own outcome, later failures: the order in which they happened."""
-    earlier = [_failed(case, piece) for piece in draft.pieces if piece.tag in EARLIER]
-    own = [piece for piece in draft.pieces if piece.tag in FAILURES]
-    later = [_failed(case, piece) for piece in draft.pieces if piece.tag in LATER]
-    return (*earlier, _final(case, own, draft), *later)
+def _ending(draft: Draft) -> tuple[Status, str]:
+    """Return how the case's own attempt ended, and its failure text or skip reason."""
+    if draft.own:
+        return Status.FAILED, _reasons(draft.own) or NO_TEXT
+    if draft.skips:
+        return Status.SKIPPED, _reasons(draft.skips)
+    for key in ("status", "result"):
+        word = draft.attributes.get(key, "").lower()
+        if word in _FAILED_WORDS:
+            return Status.FAILED, f"{key}: {word}"
+        if word in _SKIPPED_WORDS:
+            return Status.SKIPPED, word
+    return Status.PASSED, ""
+
+
+def _reasons(pieces: Sequence[Piece]) -> str:
+    return "\n\n".join(reason for piece in pieces if (reason := piece.reason()))
 
 
 def _failed(case: Case, piece: Piece) -> Case:
-    return _like(
+    """Return another attempt of ``case``: ``<flakyFailure>`` and ``<rerunFailure>`` have their own text and output."""
+    return replace(
         case,
-        Status.FAILED,
+        status=Status.FAILED,
         text=piece.reason() or NO_TEXT,
-        seconds=parse_seconds(piece.attributes.get("time", "")) or 0.0,
+        seconds=_seconds(piece.attributes.get("time"))[0],
         output="".join(piece.output),
-    )
-
-
-def _final(case: Case, own: Sequence[Piece], draft: Draft) -> Case:
-    words = {draft.attributes.get(key, "").lower() for key in ("status", "result")}
-    if own:
-        reasons = [reason for piece in own if (reason := piece.reason())]
-        return _like(case, Status.FAILED, text="\n\n".join(reasons) or NO_TEXT)
-    if draft.skips:
-        return _like(case, Status.SKIPPED, text="\n\n".join(r for piece in draft.skips if (r := piece.reason())))
-    if words & _FAILED_WORDS:
-        return _like(case, Status.FAILED, text=f"status: {' '.join(sorted(words & _FAILED_WORDS))}")
-    if words & _SKIPPED_WORDS:
-        return _like(case, Status.SKIPPED, text=" ".join(sorted(words & _SKIPPED_WORDS)))
-    return case
-
-
-def _like(case: Case, status: Status, *, text: str, seconds: float | None = None, output: str | None = None) -> Case:
-    return Case(
-        name=case.name,
-        status=status,
-        seconds=case.seconds if seconds is None else round(seconds, 6),
-        classname=case.classname,
-        text=text,
-        output=case.output if output is None else output,
-        properties=case.properties,
-        changes=case.changes,
-        suite=case.suite,
-        source=case.source,
     )

@@ -110,8 +110,8 @@ def _known_encoding(declared: str) -> str:
     """Return the codec of a declared encoding, or "" when there is none that decodes text."""
     try:
         name = codecs.lookup(declared).name
-        b"".decode(name)  # a LookupError for "hex" and others that give no text
-    except LookupError:
+        b"a".decode(name, "replace")  # a LookupError for "hex" and others that give no text
+    except (LookupError, UnicodeError):
         return ""
     if name.startswith(("utf-16", "utf-32")):  # the declaration could be read byte by byte: it is not that
         return "utf-8"

@@ -1,0 +1,26 @@
+"""Golden files: documents that are compared whole, and written anew by ``pytest --update-golden``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew; review reads the diff")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
+    """Compare bytes with ``golden/NAME`` beside the test; a missing file fails."""
+
+    def compare(name: str, actual: bytes) -> None:
+        path = Path(str(request.path)).parent / "golden" / name
+        if request.config.getoption("--update-golden"):
+            path.write_bytes(actual)
+        assert path.exists(), f"{path} is missing: run pytest --update-golden and look at what it wrote"
+        assert actual.decode() == path.read_bytes().decode()
+
+    return compare
