@@ -161,7 +161,8 @@ def _flags(plan: Plan, home: Home) -> dict[str, dict[str, str]]:
             "leader-elect": "false",  # there is one of each; the lease only costs time
         },
         "kube-scheduler": {"leader-elect": "false"},
-        "kwok-controller": {},
+        # a test may take a node's or pod's status into its own hands, to play a kubelet that went away
+        "kwok-controller": {"disregard-status-with-annotation-selector": "kwok.x-k8s.io/status=custom"},
     }
     return {name: {**ours[name], **plan.args.get(name, {})} for name in plan.components}
 
