@@ -84,11 +84,14 @@ def load_file(path: Path, layers: Layers) -> LoadedJob:
         places={**party.places, **job.places} if party else job.places,
         top=Place(job.shown, 1, 1),
     )
-    problems = [*job.problems, *(party.problems if party else ())]
+    of_form = [*job.problems, *(party.problems if party else ())]
+    problems: list[Problem] = []
     config = _config(values, sources, problems)
     problems += plugin_problems(values, config, sources)
-    if problems or config is None:
-        raise ConfigError(in_order(problems))
+    if of_form or problems or config is None:
+        # what could not be read is no wrong value as well
+        unread = {problem.place for problem in of_form}
+        raise ConfigError(in_order([*of_form, *(p for p in problems if p.place not in unread)]))
     return LoadedJob(config, path, sources.places)
 
 

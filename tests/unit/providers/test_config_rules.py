@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 import pytest
+from _pytest.mark.expression import Expression
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
@@ -49,7 +50,6 @@ ACCEPTED: dict[Rule, list[str]] = {
         "conformance",
         "not slow",
         "conformance and not (slow or disruptive)",
-        'sig("apps")',
         'sig(name="apps") or node',
     ],
     rules.regex: [r"\[sig-apps\].*", "[[a]", ""],
@@ -134,6 +134,13 @@ REFUSED: dict[Rule, list[str]] = {
         "lambda: a",
         "a if b else c",
         "a.b",
+        'sig("apps")',
+        "sig()",
+        "sig(**a)",
+        "sig(name=f())",
+        "__import__('os')",
+        "(yield)",
+        "a := b",
         "[x for x in y]",
         "'text'",
         "(" * 400,
@@ -186,6 +193,11 @@ def test_rule_refuses_and_says_what_was_expected(rule: Rule, text: str) -> None:
     assert caught.value.type == "expected"
     assert caught.value.context is not None
     assert caught.value.context["expected"]
+
+
+@pytest.mark.parametrize("text", ACCEPTED[rules.marker_expression])
+def test_marker_expression_that_is_taken_is_one_for_pytest(text: str) -> None:
+    assert Expression.compile(text)
 
 
 def test_every_rule_has_both_tables() -> None:
