@@ -57,12 +57,13 @@ class _Pool(Generic[T]):
             except Exception as exc:  # noqa: BLE001  # handed to the caller, who knows which are expected
                 self.results[name] = exc
 
-    def run(self) -> None:
+    def run(self, while_waiting: Callable[[], None]) -> None:
         for thread in self._threads:
             thread.start()
         for thread in self._threads:
             while thread.is_alive():
                 thread.join(_POLL_S)
+                while_waiting()
                 self._limit.deadline.check()
 
     def leave(self) -> None:
@@ -73,8 +74,12 @@ class _Pool(Generic[T]):
                 thread.join(give_up.remaining_s())
 
 
-def together(jobs: Mapping[str, Callable[[Limit], T]], deadline: Deadline) -> dict[str, T | Exception]:
+def together(
+    jobs: Mapping[str, Callable[[Limit], T]], deadline: Deadline, while_waiting: Callable[[], None] = lambda: None
+) -> dict[str, T | Exception]:
     """Run every job and return its result, or the exception that it raised, in the order of ``jobs``.
+
+    ``while_waiting`` is called by the waiting thread, a few times a second.
 
     The waiting thread can be interrupted: whatever breaks the wait (the deadline, Ctrl-C, a signal's exception) is
     raised after the jobs were told to stop and given ``LEAVE_S`` to do so. A job stuck in a read is left behind; it
@@ -82,7 +87,7 @@ def together(jobs: Mapping[str, Callable[[Limit], T]], deadline: Deadline) -> di
     """
     pool = _Pool(jobs, Limit(deadline))
     try:
-        pool.run()
+        pool.run(while_waiting)
     except BaseException:
         pool.leave()
         raise

@@ -98,7 +98,7 @@ def build(pin: Pin, programs: Sequence[Program], into: Path, *, sources: Sources
         built = into / _go_name(program.package)
         if built != into / program.name:
             built.rename(into / program.name)
-        sources.progress(Progress(program.name, wanted, wanted, "packages"))
+    sources.progress(Progress(title, wanted, wanted, "packages"))  # what was compiled before is never counted
 
 
 def _go_name(package: str) -> str:

@@ -39,7 +39,7 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one program is. ``unit``: bytes, modules or packages; ``total`` is 0 while nobody knows it."""
+    """How far one or several programs are. ``unit``: bytes, modules or packages; ``total`` is 0 while nobody knows it."""
 
     program: str
     done: int

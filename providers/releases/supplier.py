@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from providers.contracts import Deadline
+from providers.releases.board import Board
 from providers.releases.cache import Cache, Found
 from providers.releases.download import Fetch, WrongChecksum
 from providers.releases.fanout import Limit, together
@@ -28,7 +30,8 @@ class Supplier:
     """One call's worth of fetching: what it found, and why each place had nothing."""
 
     def __init__(self, sources: Sources, deadline: Deadline) -> None:
-        self._sources = sources
+        self._board = Board(sources.progress)
+        self._sources = replace(sources, progress=self._board.put)
         self._deadline = deadline
         self._cache = Cache(sources.cache)
         self._reasons: dict[str, list[str]] = {}
@@ -97,7 +100,7 @@ class Supplier:
         """Run jobs named by their programs; note what no place had, raise what must not be passed over."""
         done: dict[str, T] = {}
         fatal: list[Exception] = []
-        for names, result in together(jobs, self._deadline).items():
+        for names, result in together(jobs, self._deadline, self._board.show).items():
             if isinstance(result, ProviderError) and not isinstance(result, WrongChecksum):
                 self._note(names.split(","), place, result)
             elif isinstance(result, Exception):
