@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import yaml
 from lightkube import ConfigError, KubeConfig
 from lightkube.config import client_adapter
 
@@ -37,18 +38,25 @@ class Api:
     """One cluster's API. Use it as a context manager; it is not shared between threads.
 
     ``trust_env``: whether proxies of the environment apply; never for a cluster on the loopback address.
+    ``transport`` replaces the network in tests.
     """
 
-    def __init__(self, kubeconfig: Path, *, trust_env: bool = False, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        *,
+        trust_env: bool = False,
+        answer_s: float = ANSWER_S,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
         timeout = httpx2.Timeout(answer_s, connect=min(CONNECT_S, answer_s))
         try:
             config = KubeConfig.from_file(kubeconfig).get()
             assert config is not None
             self.server = config.cluster.server
-            self._client = client_adapter.Client(
-                config, client_adapter.ConnectionParams(timeout=timeout, trust_env=trust_env)
-            )
-        except (ConfigError, OSError, KeyError, ValueError, TypeError) as exc:
+            params = client_adapter.ConnectionParams(timeout=timeout, trust_env=trust_env, transport=transport)
+            self._client = client_adapter.Client(config, params)
+        except (ConfigError, OSError, LookupError, ValueError, TypeError, AttributeError, yaml.YAMLError) as exc:
             raise ProviderError(f"{kubeconfig} cannot be used: {exc}") from exc
 
     def __enter__(self) -> Self:

@@ -111,7 +111,7 @@ def dump_cluster(ctx: Context, dest: Path, source: Source) -> None:
 def safe_name(name: str) -> str:
     """Return ``name`` as a file name that is neither hidden nor a path; what had to change is told apart by a hash."""
     clean = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:NAME_CHARACTERS].lstrip(".")
-    if clean == name:
+    if name and clean == name:
         return name
     return f"{clean}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
