@@ -1,4 +1,4 @@
-"""Golden files: documents that are compared whole, and written anew by ``pytest --update-golden``."""
+"""Golden files: documents that are compared whole, and written anew by ``pytest --update-golden``. Loads the other plugins."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["tests.support.expected_skips", "tests.support.report"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

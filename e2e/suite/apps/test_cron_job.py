@@ -55,7 +55,7 @@ def test_missed_run_is_caught_up_once(client: Client, namespace: str, eventually
 
 
 @controlled
-@pytest.mark.cite("CronJob should not schedule jobs when suspended")
+@pytest.mark.cite("[sig-apps] CronJob should not schedule jobs when suspended [Slow] [Conformance]")
 @pytest.mark.conformance
 def test_suspended_cron_job_starts_nothing(
     client: Client, namespace: str, eventually: Eventually, consistently: Eventually
@@ -70,7 +70,7 @@ def test_suspended_cron_job_starts_nothing(
 
 
 @controlled
-@pytest.mark.cite("CronJob should not schedule new jobs when ForbidConcurrent")
+@pytest.mark.cite("[sig-apps] CronJob should not schedule new jobs when ForbidConcurrent [Slow] [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.slow
 def test_forbid_starts_no_second_job(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -86,7 +86,7 @@ def test_forbid_starts_no_second_job(client: Client, namespace: str, eventually:
 
 
 @controlled
-@pytest.mark.cite("CronJob should schedule multiple jobs concurrently")
+@pytest.mark.cite("[sig-apps] CronJob should schedule multiple jobs concurrently [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.slow
 def test_schedule_starts_a_job_every_minute(client: Client, namespace: str, eventually: Eventually) -> None:

@@ -23,7 +23,7 @@ def where(client: Client, namespace: str) -> list[str]:
     return sorted(pod.spec.nodeName or "" for pod in pods_of(client, namespace, "agent") if pod.spec)
 
 
-@pytest.mark.cite("Daemon set should run and stop simple daemon")
+@pytest.mark.cite("[sig-apps] Daemon set [Serial] should run and stop simple daemon [Conformance]")
 @pytest.mark.conformance
 def test_every_node_has_one(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """DaemonSet should run one pod on every node, and a new one where its pod was deleted."""
@@ -44,7 +44,7 @@ def test_every_node_has_one(client: Client, namespace: str, nodes: tuple[str, ..
     )
 
 
-@pytest.mark.cite("Daemon set should run and stop complex daemon")
+@pytest.mark.cite("[sig-apps] Daemon set [Serial] should run and stop complex daemon [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.cluster_scoped
 def test_selected_nodes_only(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
@@ -64,7 +64,9 @@ def test_selected_nodes_only(client: Client, namespace: str, nodes: tuple[str, .
     eventually(lambda: where(client, namespace), until=exactly([]))
 
 
-@pytest.mark.cite("Daemon set should update pod when spec was updated and update strategy is RollingUpdate")
+@pytest.mark.cite(
+    "[sig-apps] Daemon set [Serial] should update pod when spec was updated and update strategy is RollingUpdate [Conformance]"
+)
 @pytest.mark.conformance
 def test_rolling_update(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """DaemonSet should replace the pod of every node when its template changes."""
@@ -79,7 +81,7 @@ def test_rolling_update(client: Client, namespace: str, nodes: tuple[str, ...], 
     )
 
 
-@pytest.mark.cite("Daemon set should retry creating failed daemon pods")
+@pytest.mark.cite("[sig-apps] Daemon set [Serial] should retry creating failed daemon pods [Conformance]")
 @pytest.mark.conformance
 def test_failed_pod_is_replaced(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """DaemonSet should replace a pod that failed."""

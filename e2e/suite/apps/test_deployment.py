@@ -44,7 +44,7 @@ def running(client: Client, namespace: str, eventually: Eventually) -> Deploymen
     return found
 
 
-@pytest.mark.cite("Deployment should run the lifecycle of a Deployment")
+@pytest.mark.cite("[sig-apps] Deployment should run the lifecycle of a Deployment [Conformance]")
 def test_deployment_runs_its_replicas(client: Client, namespace: str, running: Deployment) -> None:
     """Deployment should run its replicas through one ReplicaSet that it owns."""
     sets = list(client.list(ReplicaSet, namespace=namespace))
@@ -58,7 +58,9 @@ def test_deployment_runs_its_replicas(client: Client, namespace: str, running: D
     }
 
 
-@pytest.mark.cite("Deployment RollingUpdateDeployment should delete old pods and create new ones")
+@pytest.mark.cite(
+    "[sig-apps] Deployment RollingUpdateDeployment should delete old pods and create new ones [Conformance]"
+)
 @pytest.mark.conformance
 @pytest.mark.usefixtures("running")
 def test_new_template_replaces_old_pods(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -72,7 +74,7 @@ def test_new_template_replaces_old_pods(client: Client, namespace: str, eventual
     eventually(lambda: old & {name_of(p) for p in pods_of(client, namespace, "web")}, until=lambda left: not left)
 
 
-@pytest.mark.cite("Deployment deployment should support rollover")
+@pytest.mark.cite("[sig-apps] Deployment deployment should support rollover [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.usefixtures("running")
 def test_rollover_during_a_roll_out(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -122,7 +124,7 @@ def test_paused_deployment_waits(client: Client, namespace: str, eventually: Eve
     assert revisions(client, namespace) == {"1": 0, "2": 2}
 
 
-@pytest.mark.cite("Deployment Deployment should have a working scale subresource")
+@pytest.mark.cite("[sig-apps] Deployment Deployment should have a working scale subresource [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.usefixtures("running")
 def test_scale_subresource(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -136,7 +138,7 @@ def test_scale_subresource(client: Client, namespace: str, eventually: Eventuall
         eventually(lambda: len(pods_of(client, namespace, "web")), until=lambda count, wanted=replicas: count == wanted)
 
 
-@pytest.mark.cite("Deployment RecreateDeployment should delete old pods and create new ones")
+@pytest.mark.cite("[sig-apps] Deployment RecreateDeployment should delete old pods and create new ones [Conformance]")
 @pytest.mark.conformance
 def test_recreate_never_mixes_templates(
     client: Client, namespace: str, eventually: Eventually, consistently: Eventually

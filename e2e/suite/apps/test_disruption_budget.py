@@ -39,7 +39,9 @@ def evict(client: Client, namespace: str, name: str) -> None:
     client.create(Pod.Eviction(metadata=ObjectMeta(name=name)), name, namespace=namespace)
 
 
-@pytest.mark.cite("DisruptionController should block an eviction until the PDB is updated to allow it")
+@pytest.mark.cite(
+    "[sig-apps] DisruptionController should block an eviction until the PDB is updated to allow it [Conformance]"
+)
 @pytest.mark.conformance
 def test_eviction_waits_for_the_budget(
     client: Client, namespace: str, guarded: list[str], eventually: Eventually

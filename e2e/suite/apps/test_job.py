@@ -61,7 +61,9 @@ def test_backoff_limit_ends_the_job(client: Client, namespace: str, eventually: 
     assert (found.status.failed, len(every_pod(client, namespace))) == (1, 1)
 
 
-@pytest.mark.cite("Job should create pods for an Indexed job with completion indexes and specified hostname")
+@pytest.mark.cite(
+    "[sig-apps] Job should create pods for an Indexed job with completion indexes and specified hostname [Conformance]"
+)
 @pytest.mark.conformance
 def test_indexed_job_numbers_its_pods(client: Client, namespace: str, eventually: Eventually) -> None:
     """Job with completion mode Indexed should give every pod its index and record the completed ones."""

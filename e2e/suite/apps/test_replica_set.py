@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.sig("apps"), pytest.mark.depends("replicaset-controlle
 Eventually = Callable[..., Any]
 
 
-@pytest.mark.cite("ReplicaSet should adopt matching pods on creation and release no longer matching pods")
+@pytest.mark.cite(
+    "[sig-apps] ReplicaSet should adopt matching pods on creation and release no longer matching pods [Conformance]"
+)
 @pytest.mark.conformance
 def test_adoption_and_release(client: Client, namespace: str, eventually: Eventually) -> None:
     """ReplicaSet should adopt a matching pod, and release and replace one that matches no longer."""
@@ -45,7 +47,7 @@ def test_deleted_pod_is_replaced(client: Client, namespace: str, eventually: Eve
     assert name_of(second) in now
 
 
-@pytest.mark.cite("ReplicaSet Replicaset should have a working scale subresource")
+@pytest.mark.cite("[sig-apps] ReplicaSet Replicaset should have a working scale subresource [Conformance]")
 @pytest.mark.conformance
 def test_scale_subresource(client: Client, namespace: str, eventually: Eventually) -> None:
     """ReplicaSet should follow its scale subresource."""
@@ -59,7 +61,7 @@ def test_scale_subresource(client: Client, namespace: str, eventually: Eventuall
     assert (scale.spec.replicas, scale.status.selector) == (3, "app=web")
 
 
-@pytest.mark.cite("ReplicaSet should serve a basic image on each replica with a public image")
+@pytest.mark.cite("[sig-apps] ReplicaSet should serve a basic image on each replica with a public image [Conformance]")
 @pytest.mark.depends("kube-scheduler")
 def test_running_replicas_are_counted(client: Client, namespace: str, eventually: Eventually) -> None:
     """ReplicaSet should count fully labelled, ready and available replicas in its status."""

@@ -34,7 +34,7 @@ def ready(client: Client, namespace: str) -> int:
 
 
 @pytest.mark.cite(
-    "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Scaling should happen in predictable order and halt if any stateful pod is unhealthy"
+    "[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Scaling should happen in predictable order and halt if any stateful pod is unhealthy [Slow] [Conformance]"
 )
 @pytest.mark.conformance
 def test_pods_start_in_order(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -63,7 +63,7 @@ def test_scale_down_takes_the_highest_ordinal(client: Client, namespace: str, ev
 
 
 @pytest.mark.cite(
-    "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform canary updates and phased rolling updates of template modifications"
+    "[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform canary updates and phased rolling updates of template modifications [Conformance]"
 )
 @pytest.mark.conformance
 def test_partition_holds_back_lower_ordinals(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -86,7 +86,9 @@ def test_partition_holds_back_lower_ordinals(client: Client, namespace: str, eve
     eventually(lambda: versions(client, namespace), until=exactly({"db-0": "2", "db-1": "2", "db-2": "2"}))
 
 
-@pytest.mark.cite("StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Should recreate evicted statefulset")
+@pytest.mark.cite(
+    "[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Should recreate evicted statefulset [Conformance]"
+)
 def test_deleted_pod_returns_under_its_name(client: Client, namespace: str, eventually: Eventually) -> None:
     """StatefulSet should recreate a deleted pod under the same name."""
     client.create(stateful_set("db", replicas=2), namespace=namespace)

@@ -36,7 +36,9 @@ def test_apply(client: Client, namespace: str, kubectl: Kubectl) -> None:
     assert client.get(ConfigMap, "settings", namespace=namespace).data == {"a": "2"}
 
 
-@pytest.mark.cite("Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments")
+@pytest.mark.cite(
+    "[sig-cli] Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments [Conformance]"
+)
 @pytest.mark.conformance
 def test_diff(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl diff should show what an apply would change, end with code 1, and change nothing."""
@@ -61,7 +63,9 @@ def test_wait_for_a_condition(client: Client, namespace: str, kubectl: Kubectl) 
     assert holds.stdout == "pod/held condition met\n"
 
 
-@pytest.mark.cite("Kubectl client Kubectl server-side dry-run should check if kubectl can dry-run update Pods")
+@pytest.mark.cite(
+    "[sig-cli] Kubectl client Kubectl server-side dry-run should check if kubectl can dry-run update Pods [Conformance]"
+)
 def test_server_side_dry_run(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl apply with a server-side dry run should say what it would do and do nothing."""
     said = kubectl("apply", "-n", namespace, "--dry-run=server", "-f", "-", stdin=config_map(a="1")).stdout
@@ -103,7 +107,7 @@ def test_rollout_status_and_undo(client: Client, namespace: str, kubectl: Kubect
     assert back.spec.template.metadata.annotations is None
 
 
-@pytest.mark.cite("Kubectl client Kubectl label should update the label on a resource")
+@pytest.mark.cite("[sig-cli] Kubectl client Kubectl label should update the label on a resource [Conformance]")
 @pytest.mark.conformance
 def test_label(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl label should add, refuse to overwrite, overwrite and remove a label."""
@@ -143,7 +147,7 @@ def test_drain(client: Client, namespace: str, own_node: MakeNode, kubectl: Kube
     assert drained.unschedulable is True
 
 
-@pytest.mark.cite("Kubectl client Kubectl version should check is all data is printed")
+@pytest.mark.cite("[sig-cli] Kubectl client Kubectl version should check is all data is printed [Conformance]")
 @pytest.mark.conformance
 def test_version(kubectl: Kubectl, cluster: Any) -> None:
     """Kubectl version should print the version of the client and of the server."""
@@ -153,7 +157,9 @@ def test_version(kubectl: Kubectl, cluster: Any) -> None:
     assert set(said) >= {"clientVersion", "serverVersion", "kustomizeVersion"}
 
 
-@pytest.mark.cite("Kubectl client Kubectl api-versions should check if v1 is in available api versions")
+@pytest.mark.cite(
+    "[sig-cli] Kubectl client Kubectl api-versions should check if v1 is in available api versions [Conformance]"
+)
 @pytest.mark.conformance
 def test_api_versions(kubectl: Kubectl) -> None:
     """Kubectl api-versions should list the served groups, and explain should describe their fields."""

@@ -36,7 +36,7 @@ def ingress(name: str, *, path_type: str = "Prefix") -> Ingress:
     return Ingress(metadata=ObjectMeta(name=name, labels={"app": name}), spec=IngressSpec(rules=[rule]))
 
 
-@pytest.mark.cite("Ingress API should support creating Ingress API operations")
+@pytest.mark.cite("[sig-network] Ingress API should support creating Ingress API operations [Conformance]")
 @pytest.mark.conformance
 def test_ingress_operations(client: Client, namespace: str) -> None:
     """Ingress should be created, listed, patched, given a status and deleted."""
@@ -63,7 +63,7 @@ def test_ingress_needs_a_known_path_type(client: Client, namespace: str) -> None
     assert (refused, refused.fields) == (Refusal(422, "Invalid", ""), ("spec.rules[0].http.paths[0].pathType",))
 
 
-@pytest.mark.cite("IngressClass API should support creating IngressClass API operations")
+@pytest.mark.cite("[sig-network] IngressClass API should support creating IngressClass API operations [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.cluster_scoped
 def test_ingress_class_operations(client: Client, namespace: str, create_global: Callable[..., Any]) -> None:

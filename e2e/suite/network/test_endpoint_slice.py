@@ -34,7 +34,9 @@ def endpoints(client: Client, namespace: str) -> dict[str, bool | None]:
     }
 
 
-@pytest.mark.cite("EndpointSlice should create Endpoints and EndpointSlices for Pods matching a Service")
+@pytest.mark.cite(
+    "[sig-network] EndpointSlice should create Endpoints and EndpointSlices for Pods matching a Service [Conformance]"
+)
 @pytest.mark.depends("endpointslice-controller", "kube-scheduler")
 def test_slices_follow_the_pods(client: Client, namespace: str, eventually: Eventually) -> None:
     """EndpointSlice should list exactly the pods that its Service selects."""
@@ -63,7 +65,9 @@ def test_slices_follow_readiness(client: Client, namespace: str, eventually: Eve
     eventually(lambda: endpoints(client, namespace), until=exactly({"a": False}))
 
 
-@pytest.mark.cite("EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete")
+@pytest.mark.cite(
+    "[sig-network] EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete [Conformance]"
+)
 @pytest.mark.conformance
 @pytest.mark.depends("endpointslice-mirroring-controller", "garbage-collector-controller")
 def test_custom_endpoints_are_mirrored(client: Client, namespace: str, eventually: Eventually) -> None:

@@ -41,8 +41,12 @@ def test_freed_cluster_ip_can_be_chosen(client: Client, namespace: str, eventual
     assert spec_of(again).clusterIP == first.clusterIP
 
 
-@pytest.mark.cite("Services should be able to change the type from ClusterIP to ExternalName")
-@pytest.mark.cite("Services should be able to change the type from ExternalName to NodePort")
+@pytest.mark.cite(
+    "[sig-network] Services should be able to change the type from ClusterIP to ExternalName [Conformance]"
+)
+@pytest.mark.cite(
+    "[sig-network] Services should be able to change the type from ExternalName to NodePort [Conformance]"
+)
 def test_type_changes(client: Client, namespace: str) -> None:
     """Service should take and give up its cluster IP and node port when its type changes."""
     client.create(service("a"), namespace=namespace)
@@ -68,7 +72,7 @@ def test_node_port_is_not_given_twice(client: Client, namespace: str) -> None:
     assert (refused, refused.fields) == (Refusal(422, "Invalid", ""), ("spec.ports[0].nodePort",))
 
 
-@pytest.mark.cite("Services should complete a service status lifecycle")
+@pytest.mark.cite("[sig-network] Services should complete a service status lifecycle [Conformance]")
 @pytest.mark.conformance
 def test_status_lifecycle(client: Client, namespace: str) -> None:
     """Service should keep a load balancer's address in its status apart from its spec."""

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sig("node")
 Eventually = Callable[..., Any]
 
 
-@pytest.mark.cite("Pods should be submitted and removed")
+@pytest.mark.cite("[sig-node] Pods should be submitted and removed [NodeConformance] [Conformance]")
 @pytest.mark.depends("kube-scheduler")
 def test_pod_runs_and_is_removed(client: Client, namespace: str, eventually: Eventually) -> None:
     """Pod should be scheduled, become ready and be removed when it is deleted."""
@@ -32,7 +32,7 @@ def test_pod_runs_and_is_removed(client: Client, namespace: str, eventually: Eve
     eventually(lambda: list(client.list(Pod, namespace=namespace)), until=exactly([]))
 
 
-@pytest.mark.cite("Pods should patch a pod status")
+@pytest.mark.cite("[sig-node] Pods should patch a pod status [Conformance]")
 @pytest.mark.conformance
 def test_status_is_patched_apart_from_the_spec(client: Client, namespace: str) -> None:
     """Pod should take a patch of its status that leaves its spec alone."""
@@ -65,7 +65,7 @@ def test_spec_of_a_pod_is_fixed(client: Client, namespace: str, change: dict[str
     assert refused == Refusal(422, "Invalid", "")
 
 
-@pytest.mark.cite("Pods should delete a collection of pods")
+@pytest.mark.cite("[sig-node] Pods should delete a collection of pods [Conformance]")
 @pytest.mark.conformance
 def test_collection_is_deleted_by_label(
     client: Client, http: httpx2.Client, namespace: str, eventually: Eventually
@@ -78,7 +78,7 @@ def test_collection_is_deleted_by_label(
     eventually(lambda: [name_of(p) for p in client.list(Pod, namespace=namespace)], until=exactly(["c"]))
 
 
-@pytest.mark.cite("PodTemplates should run the lifecycle of PodTemplates")
+@pytest.mark.cite("[sig-node] PodTemplates should run the lifecycle of PodTemplates [Conformance]")
 @pytest.mark.conformance
 def test_pod_template_lifecycle(client: Client, namespace: str) -> None:
     """PodTemplates should be created, found by label, patched and deleted."""

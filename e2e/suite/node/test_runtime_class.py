@@ -17,7 +17,9 @@ pytestmark = pytest.mark.sig("node")
 Eventually = Callable[..., Any]
 
 
-@pytest.mark.cite("RuntimeClass should reject a Pod requesting a non-existent RuntimeClass")
+@pytest.mark.cite(
+    "[sig-node] RuntimeClass should reject a Pod requesting a non-existent RuntimeClass [NodeConformance] [Conformance]"
+)
 @pytest.mark.conformance
 def test_unknown_class_is_refused(client: Client, namespace: str) -> None:
     """RuntimeClass that does not exist should have the pods that name it refused."""
@@ -26,7 +28,9 @@ def test_unknown_class_is_refused(client: Client, namespace: str) -> None:
     assert refused == Refusal(403, "Forbidden", "")
 
 
-@pytest.mark.cite("RuntimeClass should schedule a Pod requesting a RuntimeClass and initialize its Overhead")
+@pytest.mark.cite(
+    "[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass and initialize its Overhead [NodeConformance] [Conformance]"
+)
 @pytest.mark.cluster_scoped
 def test_overhead_is_added(
     client: Client, namespace: str, create_global: Callable[..., Any], eventually: Eventually

@@ -32,7 +32,9 @@ def scheduled(client: Client, namespace: str, name: str) -> tuple[str, str] | No
     return conditions(client.get(Pod, name, namespace=namespace)).get("PodScheduled")
 
 
-@pytest.mark.cite("SchedulerPredicates [Serial] validates resource limits of pods that are allowed to run")
+@pytest.mark.cite(
+    "[sig-scheduling] SchedulerPredicates [Serial] validates resource limits of pods that are allowed to run [Conformance]"
+)
 @pytest.mark.cluster_scoped
 @pytest.mark.requires("hollow-nodes")
 def test_full_node_takes_no_more(client: Client, namespace: str, own_node: MakeNode, eventually: Eventually) -> None:
@@ -48,8 +50,12 @@ def test_full_node_takes_no_more(client: Client, namespace: str, own_node: MakeN
     eventually(lambda: node_of(client, namespace, "second"), until=exactly(node))
 
 
-@pytest.mark.cite("SchedulerPredicates [Serial] validates that NodeSelector is respected if matching")
-@pytest.mark.cite("SchedulerPredicates [Serial] validates that NodeSelector is respected if not matching")
+@pytest.mark.cite(
+    "[sig-scheduling] SchedulerPredicates [Serial] validates that NodeSelector is respected if matching [Conformance]"
+)
+@pytest.mark.cite(
+    "[sig-scheduling] SchedulerPredicates [Serial] validates that NodeSelector is respected if not matching [Conformance]"
+)
 @pytest.mark.cluster_scoped
 def test_node_selector(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """Scheduler should leave a pod pending until a node has the label that it selects."""

@@ -37,7 +37,7 @@ def make_class(client: Client, namespace: str, create_global: Callable[..., Any]
     return make
 
 
-@pytest.mark.cite("SchedulerPreemption [Serial] validates basic preemption works")
+@pytest.mark.cite("[sig-scheduling] SchedulerPreemption [Serial] validates basic preemption works [Conformance]")
 @pytest.mark.requires("hollow-nodes")
 @pytest.mark.depends("kube-scheduler")
 @pytest.mark.preempts
@@ -92,7 +92,7 @@ def test_class_sets_the_priority(client: Client, namespace: str, make_class: Mak
 
 
 @pytest.mark.cite(
-    "SchedulerPreemption [Serial] PriorityClass endpoints verify PriorityClass endpoints can be operated with different HTTP methods"
+    "[sig-scheduling] SchedulerPreemption [Serial] PriorityClass endpoints verify PriorityClass endpoints can be operated with different HTTP methods [Conformance]"
 )
 @pytest.mark.conformance
 def test_value_is_immutable(client: Client, make_class: MakeClass) -> None:
