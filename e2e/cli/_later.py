@@ -1,0 +1,44 @@
+"""What the verbs share that go on with a run of an earlier process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from e2e.lifecycle.attach import Later
+    from e2e.lifecycle.run import Run
+    from e2e.lifecycle.state import RunState
+
+
+def find(ref: str | None, wanted: Callable[[RunState], bool]) -> str:
+    """Return the name of the run that RUN means. Raises UsageError."""
+    from e2e.lifecycle.attach import find_run
+    from e2e.settings import current_settings
+
+    return find_run(current_settings().state, ref, wanted=wanted).name
+
+
+def go_on(
+    ref: str, later: Later, *, log_format: str, verbose: bool, first: Callable[[Run], None] = lambda _run: None
+) -> tuple[Run, int]:
+    """Do a sequence with a run and show how it ended; return the run and the exit code. ``first`` is done before it."""
+    from e2e.lifecycle.attach import attached
+    from e2e.lifecycle.display import make_display
+    from e2e.lifecycle.folder import RunFolder
+    from e2e.lifecycle.sequence import conduct
+    from e2e.lifecycle.summary import failure_lines
+    from e2e.settings import current_settings
+
+    settings = current_settings()
+    display = make_display(log_format, verbose=verbose)
+    try:
+        with attached(RunFolder(settings.state / "runs" / ref), later, settings, display) as run:
+            run.recorder.note(f"run: {run.state.run}")
+            first(run)
+            outcome = conduct(run, later.command)
+            for line in failure_lines(run.all_failures):
+                run.recorder.note(line)
+            return run, outcome.value.exit_code
+    finally:
+        display.close()

@@ -1,0 +1,169 @@
+"""What each step of the sequence does. They raise; ``sequence.perform`` records. The order stands in ``sequence``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from e2e.lifecycle.child import Command, Exit, Watch, run_child
+from e2e.lifecycle.display import SuiteProgress
+from e2e.lifecycle.run import CLUSTER, MARK, Run
+from e2e.lifecycle.state import Failure, Presence, Tally
+from e2e.lifecycle.testers import TestPlan, TestResult, make_tester
+from providers import process
+from providers.contracts import Deadline
+from upload.errors import HarnessError, Outcome, ProviderError, UsageError
+
+LEFT_SHOWN = 10
+
+
+def bring_up(run: Run, deadline: Deadline) -> None:
+    """Have the provider make the cluster, and keep its facts for testers and later processes."""
+    if run.tools.unresolved is not None:
+        raise run.tools.unresolved
+    run.change(lambda state: state.with_cluster(CLUSTER, Presence.MADE))
+    facts = run.tools.provider.up(run.tools.job.cluster.spec(), run.context(deadline))
+    run.folder.write_cluster(CLUSTER, facts)
+    run.change(lambda state: state.with_cluster(CLUSTER, Presence.UP))
+
+
+def run_suite(run: Run, deadline: Deadline) -> None:
+    """Run the tester. Failed cases are a verdict and no error; a suite that was stopped keeps what finished."""
+    result = make_tester(run.tools.job.suite.tester).test(make_plan(run), RunHost(run, deadline))
+    run.recorder.keep_tail(result.output_tail)
+    take_tally(run, result.tally)
+    run.change(lambda state: replace(state, suite_ended=result.stopped is None))
+    take_result(run, result)
+    if result.stopped is not None:
+        raise result.stopped
+
+
+def take_tally(run: Run, tally: Tally) -> None:
+    """Write down how the suite came out, unless a verdict is published already."""
+    run.tally = tally
+    if run.saves_verdict:
+        run.change(lambda state: replace(state, tally=tally))
+
+
+def take_result(run: Run, result: TestResult) -> None:
+    """Make a suite's verdict the run's: first what it said, then what it left behind on a cluster that stays."""
+    if result.outcome is not Outcome.PASSED and result.stopped is None:
+        run.recorder.mark_failed(result.text, result.outcome)
+        run.add_failure(Failure("Test", result.outcome, result.text))
+    elif result.text:
+        run.recorder.note(result.text)
+    if not result.leftovers:
+        return
+    text = f"the suite left {_listed(result.leftovers)}"
+    if run.tools.owns_cluster:
+        run.recorder.note(text)  # it goes with the cluster
+    else:
+        if result.outcome is Outcome.PASSED:
+            run.recorder.mark_failed(text, Outcome.PROVIDER)
+        run.add_failure(Failure("Test", Outcome.PROVIDER, text))
+
+
+def dump(run: Run, deadline: Deadline) -> None:
+    """Have the provider write what is known of the cluster into the artifacts; an older dump is replaced."""
+    dest = run.artifacts / "cluster" / CLUSTER
+    shutil.rmtree(dest, ignore_errors=True)
+    dest.mkdir(parents=True)
+    run.tools.provider.dump(run.context(deadline), dest)
+
+
+def take_down(run: Run, deadline: Deadline) -> None:
+    """End what a tester left running, have the provider remove the cluster, and see that nothing is left.
+
+    Raises: ProviderError with the names of what is left; the folder with the provider's memory then stays.
+    """
+    process.end(run.mark, deadline=deadline)
+    context = run.context(deadline)
+    run.tools.provider.down(context)
+    left = run.tools.provider.leftovers(context)
+    if left:
+        names = _listed([f"{each.kind} {each.name}" for each in left])
+        raise ProviderError(f"left over after down: {names}", hint=f"e2e down {run.state.run}")
+    run.folder.forget_cluster(CLUSTER)
+    run.change(lambda state: replace(state.with_cluster(CLUSTER, Presence.GONE), kept=False))
+
+
+def publish(run: Run, deadline: Deadline) -> None:
+    """Store the results; see ``e2e.lifecycle.publish``."""
+    from e2e.lifecycle.publish import publish_open_run
+
+    publish_open_run(run, deadline)
+
+
+def make_plan(run: Run) -> TestPlan:
+    """Return what the tester is given. Raises UsageError when the run has no cluster that is up."""
+    facts = run.folder.read_cluster(CLUSTER)
+    if facts is None:
+        raise UsageError(f"{run.state.run} has no cluster that is up", hint="e2e status")
+    suite = run.tools.job.suite
+    return TestPlan(
+        run=run.state.run,
+        cluster=facts,
+        cluster_file=run.folder.cluster_file(CLUSTER),
+        artifacts=run.artifacts,
+        work=run.folder.work,
+        secrets_file=run.folder.secrets_file,
+        select=suite.expression(),
+        workers=suite.workers,
+        focus=suite.focus or "",
+        skip=suite.skip or "",
+        env={**run.tools.settings.child_variables(), MARK: str(run.folder.path)},
+    )
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    more = f" and {len(names) - LEFT_SHOWN} more" if len(names) > LEFT_SHOWN else ""
+    return ", ".join(names[:LEFT_SHOWN]) + more
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(slots=True)
+class RunHost:
+    """What a tester is given of the run: programs in a group of their own, and the display."""
+
+    run_of: Run
+    deadline: Deadline
+    look: Callable[[], None] = field(default=_nothing)
+
+    def run(self, command: Command) -> Exit:
+        """Run a program in a process group of its own; its output goes to the build log."""
+        self.run_of.log.line(f"runs: {' '.join(command.argv)}")
+        watch = Watch(
+            output=self._output,
+            tick=self.look,
+            stop=self._stop,
+            groups=self.run_of.signals.groups,
+        )
+        return run_child(command, watch)
+
+    def on_tick(self, look: Callable[[], None]) -> None:
+        """Have ``look`` called while a program runs."""
+        self.look = look
+
+    def suite(self, progress: SuiteProgress) -> None:
+        """Show how far the suite is."""
+        self.run_of.tally = progress.tally  # also what a tester that breaks has done so far
+        self.run_of.display.suite(progress)
+
+    def case_failed(self, name: str, text: str) -> None:
+        """Show that a case failed."""
+        self.run_of.display.case_failed(name, text)
+
+    def note(self, text: str) -> None:
+        """Write a line to the build log."""
+        self.run_of.recorder.note(text)
+
+    def _stop(self) -> HarnessError | None:
+        return self.run_of.signals.reason(1, self.deadline)
+
+    def _output(self, text: str) -> None:
+        self.run_of.log.plain(text)
+        self.run_of.display.output(text)

@@ -1,0 +1,36 @@
+"""Where a run's results are looked at: the bucket folder, the site, the TestGrid tab. First and last in every log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from upload.layout import build_paths
+from upload.model import BuildRef
+from upload.store.base import Store
+
+TESTGRID = "https://testgrid.k8s.io"
+
+
+def site_folder(store: Store) -> Path | None:
+    """Return the folder of the site beside a ``file://`` store, None for a bucket."""
+    if not store.uri.startswith("file://"):
+        return None
+    return Path(unquote(urlsplit(store.uri).path)).parent / "site"
+
+
+def addresses(store: Store, build: BuildRef, job: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return one line for each place, the same before and after the run. ``job``: the config in JSON."""
+    folder = store.uri_of(build_paths(build).folder)
+    site = site_folder(store)
+    dashboard = job["dashboard"]
+    tab = f"{TESTGRID}/{quote(dashboard['name'])}#{quote(dashboard['tab'])}"
+    if site is None:
+        return (f"results:  {folder}", "site:     e2e feed build BUCKETS_YAML --out DIR", f"testgrid: {tab}")
+    return (
+        f"results:  {folder}",
+        f"site:     {(site / 'index.html').as_uri()}",
+        f"testgrid: {tab} (once it is published to a bucket)",
+    )

@@ -1,0 +1,163 @@
+"""Finds runs on disk and goes on with one, in a later process than the one that began it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from e2e.lifecycle.acts import RunHost, make_plan, take_tally
+from e2e.lifecycle.buildlog import BuildLog
+from e2e.lifecycle.display import Display
+from e2e.lifecycle.folder import RunFolder
+from e2e.lifecycle.run import Run
+from e2e.lifecycle.signals import Signals
+from e2e.lifecycle.state import Failure, Keep, RunState, build_moment, build_number
+from e2e.lifecycle.testers import make_tester
+from e2e.lifecycle.tools import later_version, make_tools
+from e2e.settings import Settings
+from providers import process
+from upload.errors import Outcome, UsageError
+from upload.layout import BUILD_LOG
+from upload.model import StepRecord
+
+if TYPE_CHECKING:
+    from providers.config.model import JobConfig
+
+CLAIM_TRIES = 60  # as many ids as upload.claim tries
+
+Found = tuple[RunFolder, RunState]
+EditJob = Callable[["JobConfig"], "JobConfig"]
+
+
+def all_runs(state_dir: Path) -> tuple[Found, ...]:
+    """Return every run on disk, the newest first. One whose state cannot be read is left out."""
+    found = []
+    runs = state_dir / "runs"
+    for path in sorted(runs.iterdir()) if runs.is_dir() else ():
+        folder = RunFolder(path)
+        try:
+            found.append((folder, folder.read()))
+        except UsageError:
+            continue
+    return tuple(sorted(found, key=lambda each: (each[1].started_s, each[1].run), reverse=True))
+
+
+def find_run(state_dir: Path, ref: str | None, *, wanted: Callable[[RunState], bool]) -> RunFolder:
+    """Return the run that RUN means: its name, or its JOB's newest ``wanted`` one; without RUN the newest ``wanted`` one.
+
+    Raises: UsageError when there is none.
+    """
+    if ref is not None and "/" not in ref and (state_dir / "runs" / ref / "state.json").is_file():
+        return RunFolder(state_dir / "runs" / ref)
+    of_job = [each for each in all_runs(state_dir) if ref is None or _is_of_job(each[1], ref)]
+    for folder, state in of_job:
+        if wanted(state):
+            return folder
+    if of_job and ref is not None:
+        raise UsageError(f"job {ref} has no such run; its newest is {of_job[0][1].run}", hint="e2e status --all")
+    raise UsageError(f"there is no run {ref}" if ref else "there is no such run", hint="e2e status --all")
+
+
+def _is_of_job(state: RunState, ref: str) -> bool:
+    return ref in (state.job_name, state.ref, Path(state.ref).stem)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What a later process does with a run: a sequence, with changes to the config that hold for it only."""
+
+    command: str
+    edit_job: EditJob | None = None
+    test_s: int | None = None
+
+
+@contextmanager
+def attached(folder: RunFolder, later: Later, settings: Settings, display: Display) -> Iterator[Run]:
+    """Give a run that an earlier process began; its folder is locked and signals are received while it is used.
+
+    Raises: UsageError when another process holds the run.
+    """
+    from providers.config.model import JobConfig
+
+    with folder.locked(later.command), Signals() as signals:
+        state = folder.read()
+        job = JobConfig.from_json(state.job)
+        job = later.edit_job(job) if later.edit_job else job
+        tools = make_tools(job, settings, later_version(state, job, settings, display), test_s=later.test_s)
+        artifacts = Path(state.artifacts)
+        artifacts.mkdir(parents=True, exist_ok=True)
+        log = BuildLog(artifacts / BUILD_LOG, now_s=time.time)
+        try:
+            starts_over = later.command == "test" and not state.published
+            yield Run(
+                folder=folder,
+                state=state,
+                tools=tools,
+                signals=signals,
+                display=display,
+                log=log,
+                before=() if starts_over else state.failures,
+                resumes=later.command == "resume",
+                saves_verdict=not state.published,
+            )
+        finally:
+            log.close()
+
+
+def take_over(run: Run, *, aborts: bool) -> None:
+    """Write down how a killed process left a run, so that the rest of its sequence can be done.
+
+    What it did not bring to an end failed: as ABORTED if ``aborts``, else as our failure. A suite that had ended keeps
+    its verdict.
+    """
+    state = run.state
+    deadline = run.tools.budget.deadline("dump")
+    process.end(run.mark, deadline=deadline)
+    if state.step == "test":
+        take_tally(run, make_tester(run.tools.job.suite.tester).salvage(make_plan(run), RunHost(run, deadline)))
+    outcome = Outcome.ABORTED if aborts else Outcome.BUG
+    text = f"the process was killed in step {state.step}" if state.step else "the process was killed"
+    if state.step and state.step != "publish":
+        seconds = max(0, int(run.now_s()) - state.step_started_s)
+        run.recorder.add(StepRecord(state.step.capitalize(), state.step_started_s, seconds, text, "", outcome))
+    if not state.suite_ended and not state.failures:
+        run.add_failure(Failure(state.step.capitalize() or "Run", outcome, text))
+    run.change(lambda state: replace(state, step="", keep=Keep.NEVER, kept=False))
+
+
+def adopt_claim(folder: RunFolder, state: RunState) -> RunState:
+    """Return the state of a run that was killed while it took its build id: with the id, if it got it.
+
+    Raises: StoreError when the store cannot be read.
+    """
+    if state.claimed or not state.store:
+        return state
+    from e2e.lifecycle.begin import adopt
+    from e2e.lifecycle.publish import build_of, store_of
+    from upload.documents import parse_started
+    from upload.errors import ResultsError
+    from upload.layout import build_paths
+
+    store = store_of(state)
+    for number in _claimable(state.build):
+        ref = replace(build_of(state), number=number)
+        stored = store.read(build_paths(ref).started)
+        try:
+            if stored is not None and parse_started(stored.body).claim == state.claim_token:
+                return adopt(folder, state, ref, names_artifacts=False)
+        except ResultsError:  # somebody else's build
+            continue
+    return state
+
+
+def _claimable(build: str) -> list[str]:
+    """Return the ids that a claim which began with ``build`` may have taken."""
+    try:
+        moment = build_moment(build)
+    except ValueError:  # asked for with --build: no other was tried
+        return [build]
+    return [build_number(moment + second) for second in range(CLAIM_TRIES)]

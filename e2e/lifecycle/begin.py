@@ -1,0 +1,175 @@
+"""Begins a run: its version, its name and folder, its build in the store, its log. Nothing else is created before."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from e2e.lifecycle.addresses import addresses
+from e2e.lifecycle.buildlog import BuildLog
+from e2e.lifecycle.display import Display
+from e2e.lifecycle.folder import RunFolder, create_folder
+from e2e.lifecycle.publish import build_of, store_of
+from e2e.lifecycle.run import Run, Tools
+from e2e.lifecycle.signals import Signals
+from e2e.lifecycle.state import Keep, RunState, build_moment, build_number, run_name
+from e2e.lifecycle.tools import Version, make_tools, resolve_version
+from e2e.settings import Settings
+from providers.contracts import Deadline
+from upload.documents import Started
+from upload.errors import Interrupted, ResultsError, UsageError
+from upload.layout import BUILD_LOG
+from upload.model import BuildRef
+
+if TYPE_CHECKING:
+    from providers.config.model import JobConfig
+
+NAME_TRIES = 60
+KEPT_S = 24 * 3600  # how long a kept cluster is its owner's
+SPARE_S = 3600  # how long one that is not kept may outlive its run
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the command line asks for. ``store`` empty: nothing is published. ``build``: a build id, or empty."""
+
+    ref: str
+    job: JobConfig
+    command: str
+    keep: Keep
+    store: str = ""
+    build: str = ""
+    artifacts: Path | None = None
+    test_s: int | None = None
+    offline: bool = False
+
+
+@contextmanager
+def begun(
+    order: Order, settings: Settings, display: Display, *, now_s: Callable[[], float] = time.time
+) -> Iterator[Run]:
+    """Give a run that has begun; its folder is locked and signals are received while it is used.
+
+    Raises: UsageError (also for artifacts that are not empty), ResultsError when the store cannot be written: then
+    nothing was created.
+    """
+    check_artifacts(order.artifacts)
+    with ExitStack() as open_things, Signals() as signals:
+        deadline = Deadline.after(order.job.defaults.timeouts.publish_s, "taking a build id")
+        version = signals.cuttable(
+            lambda: resolve_version(order.job, settings, display, offline=order.offline), deadline, at=1
+        )
+        tools = make_tools(order.job, settings, version, test_s=order.test_s)
+        folder = new_folder(order, settings, now_s())
+        open_things.enter_context(folder.locked(order.command))
+        state = first_state(order, settings, version, name=folder.name, now_s=int(now_s()))
+        folder.write(state)
+        try:
+            # a claim that is cut in the middle may have been stored: the first signal waits for it
+            state = signals.cuttable(lambda: claim_build(order, settings, folder, state), deadline, at=2)
+        except Interrupted:
+            raise  # what is known of it is on disk
+        except Exception:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        run = open_run(folder, state, tools, signals, display)
+        open_things.callback(run.log.close)
+        yield run
+
+
+def check_artifacts(folder: Path | None) -> None:
+    """Raise UsageError for a folder that is not empty: results of two runs must not mix."""
+    if folder is None or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"--artifacts {folder} is no folder")
+    if any(folder.iterdir()):
+        raise UsageError(f"--artifacts {folder} is not empty", hint="give a new folder")
+
+
+def new_folder(order: Order, settings: Settings, now_s: float) -> RunFolder:
+    """Make the folder of a run that is named after this second, or the next free one."""
+    if order.build:
+        return create_folder(settings.state, lambda _try: run_name(order.job.job, order.build), tries=1)
+    return create_folder(
+        settings.state, lambda attempt: run_name(order.job.job, build_number(now_s + attempt)), tries=NAME_TRIES
+    )
+
+
+def first_state(order: Order, settings: Settings, version: Version, *, name: str, now_s: int) -> RunState:
+    """Return the state of a run that has a name and nothing else."""
+    lasts_s = order.job.defaults.timeouts.total_s + (order.test_s or 0)
+    return RunState(
+        run=name,
+        ref=order.ref,
+        job=order.job.to_json(),
+        command=order.command,
+        artifacts=str((order.artifacts or settings.artifacts / name).absolute()),
+        owner=settings.owner,
+        started_s=now_s,
+        expires_s=now_s + lasts_s + (SPARE_S if order.keep is Keep.NEVER else KEPT_S),
+        keep=order.keep,
+        store=order.store,
+        prefix=order.job.results.prefix,
+        build=name.rpartition("-")[2],
+        claim_token=secrets.token_hex(8),
+        version=version.text,
+        version_source=version.source,
+        offline=order.offline,
+    )
+
+
+def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunState) -> RunState:
+    """Take a build id in the store, rename the run after it, and return its state, which is on disk.
+
+    Raises: ResultsError when the store cannot be written, UsageError for an id that cannot be had.
+    """
+    _make_artifacts(settings.artifacts if order.artifacts is None else order.artifacts)
+    if not order.store:
+        return state
+    from upload.claim import claim
+
+    ref = claim(
+        store_of(state),
+        BuildRef(state.prefix, state.job_name, order.build),
+        Started(timestamp_s=state.started_s, node=settings.node, version=state.version),
+        now_s=state.started_s if order.build else build_moment(state.build),
+        token=lambda: state.claim_token,
+    )
+    return adopt(folder, state, ref, names_artifacts=order.artifacts is None)
+
+
+def adopt(folder: RunFolder, state: RunState, ref: BuildRef, *, names_artifacts: bool) -> RunState:
+    """Write down that a build is ours; the run and its folder get its name."""
+    name = run_name(state.job_name, ref.number)
+    artifacts = Path(state.artifacts).with_name(name) if names_artifacts else Path(state.artifacts)
+    state = replace(state, run=name, build=ref.number, artifacts=str(artifacts), claimed=True)
+    if name != folder.name:
+        folder.rename(name)
+    folder.write(state)
+    return state
+
+
+def open_run(folder: RunFolder, state: RunState, tools: Tools, signals: Signals, display: Display) -> Run:
+    """Return a new run with its log, whose first lines are where its results will be."""
+    artifacts = Path(state.artifacts)
+    _make_artifacts(artifacts)
+    log = BuildLog(artifacts / BUILD_LOG, now_s=time.time)
+    run = Run(folder=folder, state=state, tools=tools, signals=signals, display=display, log=log)
+    where = addresses(store_of(state), build_of(state), state.job) if state.claimed else ()
+    for line in (*where, f"run:      {state.run} ({state.ref}), Kubernetes {state.version} ({state.version_source})"):
+        run.recorder.note(line)
+    return run
+
+
+def _make_artifacts(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ResultsError(f"{folder} cannot be made: {exc.strerror or exc}", hint="give --artifacts DIR") from exc

@@ -1,0 +1,115 @@
+"""The live terminal: steps with their time, what is being downloaded or built, and the cases that run."""
+
+from __future__ import annotations
+
+import time
+from typing import IO, TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.text import Text
+
+from e2e.lifecycle.display import SuiteProgress, progress_text, suite_text
+from upload.model import StepRecord
+
+if TYPE_CHECKING:
+    from providers.releases.sources import Progress
+
+RUNNING_SHOWN = 8
+LINES_OF_FAILURE = 12
+
+
+class LiveDisplay:
+    """Shows finished things as lines that stay, and what goes on in a few lines below that are drawn anew."""
+
+    def __init__(self, stream: IO[str], *, verbose: bool = False) -> None:
+        self._console = Console(file=stream, force_terminal=True, highlight=False, soft_wrap=False)
+        self._verbose = verbose
+        self._open: list[tuple[str, float]] = []
+        self._progress: Progress | None = None
+        self._suite: SuiteProgress | None = None
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def step_began(self, name: str) -> None:
+        """Show it with a running clock."""
+        self._progress = None
+        self._open.append((name, time.monotonic()))
+
+    def step_ended(self, record: StepRecord) -> None:
+        """Leave a line with a tick or a cross."""
+        self._progress = None
+        self._open = [entry for entry in self._open if entry[0] != record.name]
+        mark = "[red]✗[/red]" if record.failure else "[green]✓[/green]"
+        inner = ": " in record.name
+        name = escape(record.name.split(": ", 1)[-1] if inner else record.name)
+        self._print(f"{'  ' if inner else ''}{mark} {name} [dim]{record.seconds:.1f} s[/dim]")
+        if record.failure:
+            shown = record.failure.splitlines()[:LINES_OF_FAILURE]
+            self._print("\n".join(f"    [red]{escape(line)}[/red]" for line in shown))
+        if record.name == "Test":
+            self._suite = None
+
+    def note(self, text: str) -> None:
+        """Leave a line."""
+        self._print(escape(text))
+
+    def progress(self, progress: Progress) -> None:
+        """Show it below the step."""
+        self._progress = progress
+
+    def suite(self, progress: SuiteProgress) -> None:
+        """Show it below the step."""
+        self._suite = progress
+
+    def case_failed(self, name: str, text: str) -> None:
+        """Leave a line."""
+        self._print(f"  [red]✗ {escape(name)}[/red]")
+        if self._verbose and text:
+            self._print(escape(text))
+
+    def output(self, text: str) -> None:
+        """Leave it with ``-v``."""
+        if self._verbose:
+            self._print(escape(text.rstrip("\n")))
+
+    def close(self) -> None:
+        """Remove the live lines."""
+        self._live.stop()
+
+    def _print(self, markup: str) -> None:
+        self._console.print(markup, overflow="fold")
+
+    def _render(self) -> RenderableType:
+        now = time.monotonic()
+        lines: list[RenderableType] = []
+        for name, began in self._open[-1:]:
+            self._spinner.update(text=Text.from_markup(f"{escape(name)} [dim]{now - began:.0f} s[/dim]"))
+            lines.append(self._spinner)
+        if self._progress is not None:
+            lines.append(Text(f"    {progress_text(self._progress)}", overflow="ellipsis", no_wrap=True))
+        if self._suite is not None:
+            lines.extend(self._suite_lines(self._suite))
+        return Group(*lines)
+
+    def _suite_lines(self, suite: SuiteProgress) -> list[RenderableType]:
+        lines: list[RenderableType] = [Text(f"    {suite_text(suite)}", style="bold")]
+        now_s = time.time()
+        oldest = sorted(suite.running.items(), key=lambda entry: entry[1])
+        for name, at_s in oldest[:RUNNING_SHOWN]:
+            lines.append(
+                Text(f"    {max(0.0, now_s - at_s):4.0f} s  {name}", overflow="ellipsis", no_wrap=True, style="dim")
+            )
+        if len(oldest) > RUNNING_SHOWN:
+            lines.append(Text(f"    and {len(oldest) - RUNNING_SHOWN} more", style="dim"))
+        return lines

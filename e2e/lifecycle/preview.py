@@ -1,0 +1,88 @@
+"""``--dry-run``: what a run would do. Looks versions and ids up; creates nothing."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from e2e.lifecycle.begin import Order, check_artifacts, first_state
+from e2e.lifecycle.display import PlainDisplay
+from e2e.lifecycle.sequence import SEQUENCES, STEPS
+from e2e.lifecycle.state import build_number, run_name
+from e2e.lifecycle.testers import TestPlan, make_tester
+from e2e.lifecycle.tools import make_tools, resolve_version
+from e2e.settings import Settings
+from providers.contracts import Cluster
+from upload.errors import HarnessError
+
+
+def preview(order: Order, settings: Settings) -> Iterator[str]:
+    """Yield the lines of a dry run. Raises what the run itself would raise before it creates anything."""
+    import sys
+
+    check_artifacts(order.artifacts)
+    version = resolve_version(order.job, settings, PlainDisplay(sys.stderr), offline=order.offline)
+    tools = make_tools(order.job, settings, version, test_s=order.test_s)
+    now_s = int(time.time())
+    name = run_name(order.job.job, order.build or build_number(now_s))
+    state = first_state(order, settings, version, name=name, now_s=now_s)
+    state = replace(state, build=_next_build(order, now_s))
+    yield f"run:        {run_name(state.job_name, state.build)}"
+    yield f"kubernetes: {state.version} ({state.version_source})"
+    if version.unresolved is not None:
+        yield f"            {version.unresolved}"
+    yield f"provider:   {order.job.provider.name}, {order.job.cluster.nodes} nodes; kept: {order.keep}"
+    yield f"artifacts:  {state.artifacts}"
+    for verb in SEQUENCES["run"]:
+        yield f"step:       {STEPS[verb].title}, at most {tools.budget.seconds[verb]:.0f} s"
+        if verb == "test":
+            for argv in make_tester(order.job.suite.tester).describe(
+                _plan(order, settings, state.run, Path(state.artifacts))
+            ):
+                yield f"            {shlex.join(argv)}"
+    yield from _uploads(order, state.build)
+
+
+def _next_build(order: Order, now_s: int) -> str:
+    from upload.claim import newest_number, next_number
+    from upload.store import open_store
+
+    if order.build:
+        return order.build
+    try:
+        newest = newest_number(open_store(order.store, anonymous_too=True), order.job.results.prefix, order.job.job)
+    except HarnessError:  # a bucket that only the real run may read
+        newest = ""
+    return next_number(newest, now_s)
+
+
+def _uploads(order: Order, build: str) -> Iterator[str]:
+    from upload.layout import CASES, RUNNER_JUNIT, build_paths
+    from upload.model import BuildRef
+    from upload.store import open_store
+
+    store = open_store(order.store, anonymous_too=True)
+    paths = build_paths(BuildRef(order.job.results.prefix, order.job.job, build))
+    some = [f"{paths.artifacts}{name}" for name in ("junit_NN.xml", RUNNER_JUNIT, CASES, "cluster/c1/…", "failures/…")]
+    for path in (paths.started, *some, paths.log, paths.finished, paths.cache, paths.latest):
+        yield f"upload:     {store.uri_of(path)}"
+
+
+def _plan(order: Order, settings: Settings, run: str, artifacts: Path) -> TestPlan:
+    folder = settings.state / "runs" / run
+    suite = order.job.suite
+    return TestPlan(
+        run=run,
+        cluster=Cluster("c1", folder / "cluster" / "c1" / "kubeconfig", ""),
+        cluster_file=folder / "cluster" / "c1.json",
+        artifacts=artifacts,
+        work=folder / "work",
+        secrets_file=folder / "secrets.jsonl",
+        select=suite.expression(),
+        workers=suite.workers,
+        focus=suite.focus or "",
+        skip=suite.skip or "",
+    )

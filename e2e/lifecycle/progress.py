@@ -1,0 +1,107 @@
+"""Follows the events file of a suite: how many cases ended how, which run, what was left, and JUnit of what finished.
+
+The events are those of ``e2e.plugin.events``: JSON lines, each flushed, so they survive a suite that is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from e2e.lifecycle.display import SuiteProgress
+from e2e.lifecycle.state import NO_TALLY, Tally
+from upload.model import Case, Status
+
+FEWEST_FOR_ETA = 3
+NAMES_KEPT = 500
+
+
+@dataclass(slots=True)
+class SuiteFollower:
+    """What is known of one suite while it runs. ``look`` reads on; the rest are facts.
+
+    ``base`` is the tally of an earlier pass of the same suite. ``case_failed`` is told (title, text) of each failure.
+    """
+
+    file: Path
+    case_failed: Callable[[str, str], None]
+    base: Tally = NO_TALLY
+    clock: Callable[[], float] = time.monotonic
+    total: int = 0
+    finished: list[Case] = field(default_factory=list)
+    running: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    _offset: int = 0
+    _began: float | None = None
+
+    def look(self) -> SuiteProgress:
+        """Read what was written since the last look and return how far the suite is."""
+        for line in self._new_lines():
+            try:
+                event = json.loads(line)
+            except ValueError:  # a test wrote into our file; its problem
+                continue
+            if isinstance(event, dict):
+                self._take(event)
+        return SuiteProgress(tally=self.tally(), running=dict(self.running), eta_s=self._eta_s())
+
+    def tally(self) -> Tally:
+        """Return the counts, the earlier pass included."""
+        counts = {status: sum(case.status is status for case in self.finished) for status in Status}
+        failed = (case.name for case in self.finished if case.status is Status.FAILED)
+        names = (*self.base.failed_names, *dict.fromkeys([*failed, *self.problems]))
+        return Tally(
+            total=self.base.total + max(self.total, len(self.finished)) + len(self.problems),
+            passed=self.base.passed + counts[Status.PASSED],
+            failed=self.base.failed + counts[Status.FAILED] + len(self.problems),
+            skipped=self.base.skipped + counts[Status.SKIPPED],
+            failed_names=names[:NAMES_KEPT],
+        )
+
+    def _new_lines(self) -> list[bytes]:
+        try:
+            with self.file.open("rb") as stream:
+                stream.seek(self._offset)
+                new = stream.read()
+        except FileNotFoundError:
+            return []
+        whole = new[: new.rfind(b"\n") + 1]  # the rest is being written
+        self._offset += len(whole)
+        return whole.splitlines()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind, name = event.get("event"), str(event.get("name", ""))
+        if kind == "collected":
+            self.total = int(event.get("total", 0))
+            self._began = self.clock()
+        elif kind == "started":
+            self.running[name] = float(event.get("at_s", 0.0))
+        elif kind == "finished":
+            self._finish(name, event)
+        elif kind == "problem" and name not in self.problems:
+            self.problems.append(name)
+            self.case_failed(name, str(event.get("text", "")))
+        elif kind == "leftover":
+            self.leftovers.append(f"{event.get('kind', '')} {name}")
+
+    def _finish(self, name: str, event: dict[str, Any]) -> None:
+        self.running.pop(name, None)
+        try:
+            status = Status(str(event.get("status")))
+        except ValueError:
+            status = Status.FAILED
+        text = str(event.get("text", ""))
+        self.finished.append(Case(name=name, status=status, seconds=float(event.get("seconds", 0.0)), text=text))
+        if status is Status.FAILED:
+            self.case_failed(name, text)
+
+    def _eta_s(self) -> float | None:
+        done = len(self.finished)
+        if self._began is None or done < FEWEST_FOR_ETA or not self.total:
+            return None
+        return (self.clock() - self._began) / done * max(0, self.total - done)

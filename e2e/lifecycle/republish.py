@@ -1,0 +1,60 @@
+"""Publishes a run in a later process: one whose publish failed or was killed, or one that was never to be published."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import replace
+
+from e2e.lifecycle.attach import Later, adopt_claim, attached, find_run
+from e2e.lifecycle.display import make_display
+from e2e.lifecycle.publish import store_of
+from e2e.lifecycle.run import Run
+from e2e.lifecycle.sequence import STEPS, perform
+from e2e.settings import Settings, current_settings
+from upload.documents import Started
+from upload.errors import HarnessError, UsageError
+from upload.model import BuildRef
+
+
+def republish(ref: str, results: str | None) -> None:
+    """Publish a run; see ``e2e.lifecycle.publish.publish_run``."""
+    settings = current_settings()
+    display = make_display("plain", verbose=False)
+    folder = find_run(settings.state, ref, wanted=lambda state: not state.published)
+    with attached(folder, Later("publish"), settings, display) as run:
+        run.resumes = True
+        choose_build(run, settings, results)
+        perform(run, STEPS["publish"])
+        failure = run.failures[-1] if run.failures and not run.state.published else None
+        if failure is not None:
+            error = HarnessError(failure.text, hint=failure.hint)
+            error.outcome = failure.outcome  # type: ignore[misc]  # per instance by intent
+            raise error
+
+
+def choose_build(run: Run, settings: Settings, results: str | None) -> None:
+    """Have the run own a build in the store that it goes to. Raises: UsageError when there is nothing to publish."""
+    from upload.claim import claim
+
+    state = run.state
+    if results is None or results == state.store:
+        if state.published:
+            raise UsageError(f"{state.run} is published already", hint=f"e2e results {state.run}")
+        if not state.store:
+            raise UsageError(f"{state.run} has no store", hint=f"e2e publish {state.run} --results URI")
+        run.state = adopt_claim(run.folder, state)
+        if run.state.claimed:
+            return
+    token = secrets.token_hex(8)
+    run.change(
+        lambda state: replace(state, store=results or state.store, claim_token=token, claimed=False, published=False)
+    )
+    build = claim(
+        store_of(run.state),
+        BuildRef(state.prefix, state.job_name, ""),
+        Started(timestamp_s=state.started_s, node=settings.node, version=state.version, claim=token),
+        now_s=int(time.time()),
+        token=lambda: token,
+    )
+    run.change(lambda state: replace(state, build=build.number, claimed=True))

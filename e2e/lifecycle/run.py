@@ -1,0 +1,146 @@
+"""One run while a process works on it: its state on disk, its log, and what its steps need."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from e2e.lifecycle.budget import Budget
+from e2e.lifecycle.buildlog import BuildLog
+from e2e.lifecycle.display import Display
+from e2e.lifecycle.folder import RunFolder
+from e2e.lifecycle.signals import Signals
+from e2e.lifecycle.state import NO_TALLY, Failure, RunState, Tally
+from e2e.lifecycle.steps import Books, Recorder, failure_text, outcome_of
+from e2e.settings import Settings
+from providers.contracts import Binaries, Context, Deadline, Provider
+from providers.process import Mark
+from upload.errors import HarnessError, Outcome
+from upload.model import StepRecord
+
+if TYPE_CHECKING:
+    from providers.config.model import JobConfig
+
+CLUSTER = "c1"
+MARK = "E2E_RUN_FOLDER"  # what a tester's processes carry, so that a later process finds those of a killed one
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a run works with. ``unresolved``: why there is no version; the run then ends in its first step."""
+
+    settings: Settings
+    job: JobConfig
+    provider: Provider
+    owns_cluster: bool
+    binaries: Binaries
+    budget: Budget
+    unresolved: HarnessError | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that goes on. Only the process that holds the folder's lock has one.
+
+    ``state`` is on disk after every ``change``. ``failures`` are those of this process. ``before`` are those of earlier
+    ones: they come first where the run goes on (``resumes``), and are only kept where another command is done.
+    ``saves_verdict``: false once the build is published, which nothing changes any more. ``tally``: of the last suite.
+    """
+
+    folder: RunFolder
+    state: RunState
+    tools: Tools
+    signals: Signals
+    display: Display
+    log: BuildLog
+    before: tuple[Failure, ...] = ()
+    resumes: bool = False
+    saves_verdict: bool = True
+    failures: tuple[Failure, ...] = ()
+    tally: Tally = NO_TALLY
+    now_s: Callable[[], float] = time.time
+    recorder: Recorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the books; they go on behind the steps of an earlier process."""
+        books = Books(self.display, self.log.line, self._save_steps, self.signals.held)
+        self.tally = self.state.tally
+        self.recorder = Recorder(books, records=list(self.state.steps), now_s=self.now_s)
+        self.signals.on_signal = self._take_signal
+        self.signals.farewell = self._farewell
+
+    @property
+    def all_failures(self) -> tuple[Failure, ...]:
+        """The failures that count for what is being done, in the order they came."""
+        return (*self.before, *self.failures) if self.resumes else self.failures
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is being done came to this, by the first failure."""
+        return self.all_failures[0].outcome if self.all_failures else Outcome.PASSED
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of what is published."""
+        return Path(self.state.artifacts)
+
+    @property
+    def mark(self) -> Mark:
+        """How the processes of a tester are found again."""
+        return Mark(MARK, str(self.folder.path))
+
+    def change(self, edit: Callable[[RunState], RunState]) -> None:
+        """Change the state, in memory and on disk."""
+        with self.signals.held():
+            self.state = edit(self.state)
+            self.folder.write(self.state)
+
+    def fail(self, step: str, error: BaseException) -> None:
+        """Add what went wrong. A bug of ours leaves its traceback in the build log."""
+        if not isinstance(error, HarnessError):
+            self.log.line("".join(traceback.format_exception(error)))
+        hint = error.hint if isinstance(error, HarnessError) else "report it with the traceback in build-log.txt"
+        self.add_failure(Failure(step, outcome_of(error), failure_text(error).splitlines()[0], hint))
+
+    def add_failure(self, failure: Failure) -> None:
+        """Add a failure behind those that are there."""
+        with self.signals.held():
+            self.failures = (*self.failures, failure)
+            if self.saves_verdict:
+                self.change(lambda state: replace(state, failures=(*self.before, *self.failures)))
+
+    def context(self, deadline: Deadline) -> Context:
+        """Return what the provider is given in a step."""
+        folder = self.folder.cluster_folder(CLUSTER)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return Context(
+            run=self.state.run,
+            cluster=CLUSTER,
+            folder=folder,
+            owner=self.state.owner,
+            expires_s=self.state.expires_s,
+            deadline=deadline,
+            steps=self.recorder,
+            binaries=self.tools.binaries,
+            keep_secret=self.folder.keep_secret,
+        )
+
+    def _take_signal(self, count: int) -> None:
+        """Write it down first, since a CI may kill us soon; then say what happens."""
+        self.change(lambda state: replace(state, signals=count))
+        said = {1: "stopping; a second signal skips the dump, a third leaves at once", 2: "skipping the dump"}
+        self.recorder.note(f"signal {self.signals.received[count - 1]}: {said.get(count, 'leaving')}")
+
+    def _farewell(self) -> str:
+        run, step = self.state.run, self.state.step or "between steps"
+        if not self.state.needs_work:
+            return f"e2e: left {run} at once"
+        left = "its cluster may be up, its results are not published"
+        return f"e2e: left {run} at once ({step}): {left}\n     try: e2e down {run} --resume --abort"
+
+    def _save_steps(self, steps: tuple[StepRecord, ...]) -> None:
+        self.change(lambda state: replace(state, steps=steps))

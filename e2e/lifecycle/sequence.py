@@ -1,0 +1,144 @@
+"""The sequence of a run, in one place: which steps there are, when each is wanted, what may cut it, what it does.
+
+``up → test → dump → down → publish``. A step that fails never stops the ones behind it that clean up and publish.
+Source: DESIGN section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from e2e.lifecycle import acts
+from e2e.lifecycle.run import Run
+from e2e.lifecycle.state import Failure, Keep, RunState
+from providers.contracts import Deadline
+from upload.errors import DeadlineExceeded, HarnessError, Interrupted, Outcome
+
+NEVER = 99  # no signal cuts it; the third one leaves anyhow
+HARD_S = 5.0  # a step that overlooks its deadline is cut this much later
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. ``cut_at``: the number of the signal that cuts it, ``grace_s`` later at most."""
+
+    verb: str
+    title: str
+    act: Callable[[Run, Deadline], None]
+    wanted: Callable[[Run], bool]
+    cut_at: int
+    grace_s: float = 0.0
+
+
+def _nothing_failed(run: Run) -> bool:
+    return not run.all_failures
+
+
+def _dump_wanted(run: Run) -> bool:
+    is_done = "dump" in run.state.finished_steps
+    only_up = run.state.keep is Keep.ON_SUCCESS and not run.all_failures
+    return run.state.is_live and run.signals.count < 2 and not is_done and not only_up
+
+
+def _down_wanted(run: Run) -> bool:
+    return run.state.is_live and not keeps_cluster(run)
+
+
+def _publish_wanted(run: Run) -> bool:
+    return run.state.claimed and not run.state.published
+
+
+STEPS = {
+    step.verb: step
+    for step in (
+        Step("up", "Up", acts.bring_up, _nothing_failed, cut_at=1),
+        # the tester gets SIGINT and 15 s; what is cut after that is a tester that does not let its program be stopped
+        Step("test", "Test", acts.run_suite, _nothing_failed, cut_at=1, grace_s=25.0),
+        Step("dump", "Dump", acts.dump, _dump_wanted, cut_at=2),
+        Step("down", "Down", acts.take_down, _down_wanted, cut_at=NEVER),
+        Step("publish", "Publish", acts.publish, _publish_wanted, cut_at=NEVER),
+    )
+}
+
+# verb of the command line -> its steps
+SEQUENCES = {
+    "run": ("up", "test", "dump", "down", "publish"),
+    "up": ("up", "dump", "down"),  # the last two only when it failed
+    "test": ("test",),
+    "dump": ("dump",),
+    "down": ("dump", "down"),
+    "resume": ("dump", "down", "publish"),
+}
+
+
+def conduct(run: Run, sequence: str) -> Outcome:
+    """Do the steps of a sequence and return what the run came to: by the first failure."""
+    for verb in SEQUENCES[sequence]:
+        note_signal(run)
+        step = STEPS[verb]
+        if step.wanted(run):
+            perform(run, step)
+    note_signal(run)
+    run.change(lambda state: _ended(state, int(run.now_s())))
+    return run.outcome
+
+
+def _ended(state: RunState, now_s: int) -> RunState:
+    """Mark a run as ended when nothing is left to do but what its owner keeps or must publish again."""
+    is_kept = state.kept or not state.is_live
+    return replace(state, ended_s=state.ended_s or now_s) if is_kept else state
+
+
+def perform(run: Run, step: Step) -> None:
+    """Do one step. Whatever goes wrong in it is recorded and added to the run's failures; nothing is raised."""
+    deadline = run.tools.budget.deadline(step.verb)
+    hard = replace(deadline, at=deadline.at + HARD_S)
+    run.change(lambda state: replace(state, step=step.verb, step_started_s=int(run.now_s())))
+
+    def act() -> None:
+        run.signals.cuttable(lambda: step.act(run, deadline), hard, at=step.cut_at, grace_s=step.grace_s)
+
+    try:
+        with run.recorder.step(step.title):
+            in_time(act, deadline)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # of a provider or of ours: dump, down and publish follow
+        run.fail(step.title, error)
+        finished = run.state.finished_steps
+    else:
+        finished = (*run.state.finished_steps, step.verb)
+    run.change(lambda state: replace(state, step="", finished_steps=finished))
+
+
+def in_time(act: Callable[[], None], deadline: Deadline) -> None:
+    """Call ``act``; what it raises once its time is over is DeadlineExceeded, whatever a library called it."""
+    try:
+        act()
+    except (DeadlineExceeded, Interrupted):
+        raise
+    except HarnessError as error:
+        if deadline.remaining_s() > 0:
+            raise
+        late = DeadlineExceeded(deadline.what, deadline.total_s, hint=error.hint)
+        late.add_note(str(error))
+        raise late from error
+
+
+def note_signal(run: Run) -> None:
+    """Make a signal that came before the suite ended a failure; after that the verdict stands."""
+    if run.signals.count and not run.state.suite_ended and not run.all_failures:
+        run.add_failure(Failure("signal", Outcome.ABORTED, str(Interrupted(run.signals.received[0]))))
+
+
+def keeps_cluster(run: Run) -> bool:
+    """Say whether the policy keeps the cluster, and write down that it does. What was aborted goes, unless ALWAYS."""
+    failed = bool(run.all_failures)
+    keeps = {
+        Keep.NEVER: False,
+        Keep.ALWAYS: True,
+        Keep.ON_FAILURE: failed and run.outcome is not Outcome.ABORTED,
+        Keep.ON_SUCCESS: not failed,
+    }[run.state.keep]
+    if keeps:
+        run.change(lambda state: replace(state, kept=True))
+    return keeps
