@@ -7,7 +7,7 @@ import ipaddress
 import re
 import warnings
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic_core import PydanticCustomError
 
@@ -76,7 +76,7 @@ def kubernetes_marker(value: str) -> str:
     if _VERSION.fullmatch(value) or _CHANNEL.fullmatch(value) or value == "pinned":
         return value
     if value.startswith("file://"):
-        if re.fullmatch(r"file:///[^\s?#]+", value) and value.isprintable():
+        if _file_uri_path(value):
             return value
         raise expected("file:// and an absolute folder, file:///srv/kubernetes/v1.36.3")
     if value.startswith(("https://", "http://")):
@@ -162,17 +162,23 @@ def bucket_prefix(value: str) -> str:
 def store_uri(value: str) -> str:
     """Accept gs://bucket[/path], file:///folder, or a folder relative to the working one."""
     scheme, separator, _ = value.partition("://")
-    climbs = ".." in value.split("/")
     if separator and scheme == "gs":
-        if _BUCKET.fullmatch(value) and not climbs:
+        if _BUCKET.fullmatch(value) and ".." not in value.split("/"):
             return value
         raise expected("gs://bucket or gs://bucket/path")
     if separator and scheme != "file":
         raise expected("gs://bucket[/path], file:///folder or a folder", near=nearest(scheme, ("gs", "file")))
-    path = value.removeprefix("file://")
-    if climbs or not path or not path.isprintable() or path.startswith("~") or (separator and not path.startswith("/")):
+    path = _file_uri_path(value) if separator else value
+    if not path or not path.isprintable() or path.startswith("~") or ".." in path.split("/"):
         raise expected("file:// and an absolute folder, or a folder; without '..' and '~'")
     return value
+
+
+def _file_uri_path(uri: str) -> str:
+    """Return the path of a plain ``file:///`` address with its percent codes read, or an empty string for any other."""
+    path = unquote(uri.removeprefix("file://"))
+    plain = re.fullmatch(r"file:///[^\s?#]+", uri) and path.isprintable()
+    return path if plain else ""
 
 
 def results_prefix(value: str) -> str:
