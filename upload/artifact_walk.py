@@ -117,12 +117,16 @@ def _target(link: str, raw: str, root: str) -> str | Finding:
     if os.path.commonpath((root, target)) != root:
         return left_out("artifact.link", raw, "it links out of the folder")
     try:
-        mode = os.lstat(target).st_mode  # a chain of links that ends in a loop is still a link
+        mode = os.lstat(target).st_mode
     except OSError:
         return left_out("artifact.link", raw, "it links to nothing")
+    if stat.S_ISREG(mode):
+        return target
     if stat.S_ISDIR(mode):
         return left_out("artifact.link", raw, "it links to a folder")
-    return target if stat.S_ISREG(mode) else left_out("artifact.kind", raw, "it links to a device, FIFO or socket")
+    if stat.S_ISLNK(mode):  # all that realpath could resolve of a loop
+        return left_out("artifact.link", raw, "it links to itself")
+    return left_out("artifact.kind", raw, "it links to a device, FIFO or socket")
 
 
 def _published_path(raw: str, limit: int) -> str:

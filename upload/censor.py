@@ -119,7 +119,7 @@ class Censor:
     def _length_at(self, data: bytes, start: int) -> int:
         """Return the length of the longest form that begins at ``start``, 0 if none does."""
         for length in self._lengths.get(data[start : start + SHORTEST], ()):
-            if data[start : start + length] in self._forms:
+            if start + length <= len(data) and data[start : start + length] in self._forms:
                 return length
         return 0
 

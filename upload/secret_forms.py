@@ -25,6 +25,8 @@ def forms_of(secret: bytes) -> frozenset[bytes]:
             continue
         forms |= {text.encode("utf-16-le"), text.encode("utf-16-be")}
         forms |= {form.encode() for form in (*_json_forms(text), *_xml_forms(text))}
+        for escaped in {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]} - {text}:
+            forms |= _base64_forms(escaped.encode())  # a credential file in JSON, inside a Secret
     return frozenset(forms)
 
 
