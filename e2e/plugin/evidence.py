@@ -7,31 +7,30 @@ only; their values go to ``--e2e-secrets``, so that the publisher can blot them 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
-from e2e.plugin.connection import open_http, read_config
-from e2e.plugin.discovery import kinds, objects
+from e2e.plugin.connection import open_api
 from e2e.plugin.options import RunOptions
 from e2e.plugin.rerun import how_to_run_again
 from e2e.plugin.selection import TITLE
 from e2e.plugin.titles import evidence_name
+from providers.api import Api, ApiRefused
+from providers.discovery import discover
+from providers.redaction import redact
 
 NAMESPACES = pytest.StashKey[list[str]]()
 FAILED = pytest.StashKey[bool]()
 
 LOG_LINES = 2_000
-SECRET_CHARS = 8  # shorter values would blot out ordinary words
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+ANSWER_S = 10.0
+OBJECTS_OF_A_KIND = 500
 POD_LOGS = "pods-run"
 
 
@@ -70,8 +69,8 @@ class EvidenceKeeper:
 
     def _collect(self, folder: Path, namespaces: Iterable[str]) -> tuple[str, ...]:
         try:
-            with open_http(read_config(self._options.cluster.kubeconfig)) as http:
-                found = read_namespaces(http, namespaces, with_logs=POD_LOGS in self._options.cluster.features)
+            with open_api(self._options.cluster.kubeconfig, answer_s=ANSWER_S) as api:
+                found = read_namespaces(api, namespaces, with_logs=POD_LOGS in self._options.cluster.features)
         except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not hide why the case failed
             return (f"no evidence of the cluster: {type(error).__name__}: {error}",)
         write_evidence(folder, found)
@@ -91,72 +90,44 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def read_namespaces(http: httpx2.Client, namespaces: Iterable[str], *, with_logs: bool) -> Found:
-    """Return every object of the namespaces. A kind that cannot be listed is a problem in the result, not an error."""
+def read_namespaces(api: Api, namespaces: Iterable[str], *, with_logs: bool) -> Found:
+    """Return every object of the namespaces, redacted. What cannot be listed is a problem in the result, not an error."""
     found = Found()
-    known = [kind for kind in kinds(http) if kind.namespaced and "get" in kind.verbs]
+    kinds = discover(api, lambda what, error: found.problems.append(f"{what}: {error}"))
     for namespace in namespaces:
-        for kind in known:
-            if kind.plural == "events" and kind.prefix != "/api/v1":
-                continue  # the same objects again
+        for kind in kinds:
+            # events of events.k8s.io are the same objects again
+            if not kind.namespaced or "get" not in kind.verbs or (kind.plural == "events" and kind.group):
+                continue
             try:
-                listed = objects(http, kind, namespace=namespace)
-            except httpx2.HTTPError as error:
+                listed = api.get(kind.path(namespace), {"limit": str(OBJECTS_OF_A_KIND)}).get("items") or []
+            except ApiRefused as error:
                 found.problems.append(f"{kind.plural} in {namespace}: {error}")
                 continue
-            for obj in listed:
-                _file(found, obj)
+            target = found.events if kind.plural == "events" else found.objects
+            target.extend(
+                redact({"apiVersion": kind.api_version, "kind": kind.kind, **item}, found.secrets.add)
+                for item in listed
+            )
         if with_logs:
-            _read_logs(http, namespace, found)
+            _read_logs(api, namespace, found)
+    for obj in (*found.objects, *found.events):
+        obj.get("metadata", {}).pop("managedFields", None)
     return found
 
 
-def _file(found: Found, obj: dict[str, Any]) -> None:
-    metadata = obj.get("metadata", {})
-    metadata.pop("managedFields", None)
-    if obj["kind"] == "Event":
-        found.events.append(obj)
-    elif obj["kind"] == "Secret" and obj["apiVersion"] == "v1":
-        found.secrets.update(secret_values(obj))
-        found.objects.append(without_secret(obj))
-    else:
-        found.objects.append(obj)
-
-
-def _read_logs(http: httpx2.Client, namespace: str, found: Found) -> None:
+def _read_logs(api: Api, namespace: str, found: Found) -> None:
     pods = [obj for obj in found.objects if obj["kind"] == "Pod" and obj["metadata"].get("namespace") == namespace]
     for pod in pods:
         name = pod["metadata"]["name"]
         spec = pod.get("spec", {})
         for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
-            answer = http.get(
-                f"/api/v1/namespaces/{namespace}/pods/{name}/log",
-                params={"container": container["name"], "tailLines": str(LOG_LINES)},
-            )
-            if answer.is_success:
-                found.logs[f"{name}_{container['name']}.log"] = answer.text
-
-
-def without_secret(secret: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Secret with the sizes of its values in place of the values."""
-    metadata = dict(secret.get("metadata", {}))
-    metadata["annotations"] = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED}
-    sizes = {key: len(_decoded(value)) for key, value in (secret.get("data") or {}).items()}
-    kept = {key: value for key, value in secret.items() if key not in ("data", "stringData", "metadata")}
-    return {**kept, "metadata": metadata, "sizes_bytes": sizes}
-
-
-def secret_values(secret: Mapping[str, Any]) -> set[str]:
-    """Return the values of a Secret that are long enough to be looked for in other texts."""
-    texts = (_decoded(value).decode(errors="replace") for value in (secret.get("data") or {}).values())
-    return {text for text in texts if len(text) >= SECRET_CHARS}
-
-
-def _decoded(value: str) -> bytes:
-    try:
-        return base64.b64decode(value)
-    except (binascii.Error, ValueError):
-        return value.encode()
+            query = f"container={container['name']}&tailLines={LOG_LINES}"
+            try:
+                text = api.text(f"/api/v1/namespaces/{namespace}/pods/{name}/log?{query}")
+            except ApiRefused as error:
+                text = f"no log: {error}\n"
+            found.logs[f"{name}_{container['name']}.log"] = text
 
 
 def write_evidence(folder: Path, found: Found) -> None:

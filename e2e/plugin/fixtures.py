@@ -15,7 +15,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.models.meta_v1 import ObjectMeta
 
 from e2e.plugin import OPTIONS
-from e2e.plugin.connection import TIMEOUT, open_http, read_config
+from e2e.plugin.connection import open_client, open_http, read_config
 from e2e.plugin.evidence import NAMESPACES
 from e2e.plugin.images import Images
 from e2e.plugin.kubectl import Kubectl
@@ -23,7 +23,6 @@ from e2e.plugin.namespaces import NOT_FOUND, create_namespace, namespace_name, r
 from e2e.plugin.waiting import Waiting
 from providers.contracts import RUN_LABEL, Cluster, run_label
 
-FIELD_MANAGER = "e2e"
 
 MakeNamespace = Callable[..., str]
 CreateGlobal = Callable[..., Any]
@@ -50,7 +49,7 @@ def kubeconfig(cluster: Cluster) -> SingleConfig:
 @pytest.fixture(scope="session")
 def client(kubeconfig: SingleConfig) -> Iterator[Client]:
     """Return the typed client, as the cluster's administrator. It has no rate limit; requests end after 20 s."""
-    with Client(kubeconfig, timeout=TIMEOUT, field_manager=FIELD_MANAGER, trust_env=False) as made:
+    with open_client(kubeconfig) as made:
         for name, module in sys.modules.items():
             if name.split(".")[0] in ("lightkube", "httpx2", "httpcore2"):
                 vars(module)["__tracebackhide__"] = True  # a failure should show the test's lines, not the libraries'

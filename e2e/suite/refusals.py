@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import pytest
 from lightkube import ApiError
+
+
+class Accepted(AssertionError):
+    """A request that had to be refused was not; ``eventually`` takes it for "not yet"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +23,17 @@ class Refusal:
 
 
 def refusal(request: Callable[[], object]) -> Refusal:
-    """Make a request that must be refused and return the refusal. Fails when it is accepted.
+    """Make a request that must be refused and return the refusal. Raises Accepted when it is not refused.
 
     Two refusals are equal when code and reason are: ``assert refusal(lambda: …) == Refusal(409, "Conflict", "")``.
     """
     __tracebackhide__ = True
-    with pytest.raises(ApiError) as caught:
-        request()
-    status = caught.value.status
+    try:
+        answer = request()
+    except ApiError as error:
+        status = error.status
+    else:
+        raise Accepted(f"the request was accepted: {answer!r:.500}")
     causes = (status.details.causes if status.details else None) or []
     return Refusal(
         code=status.code or 0,
