@@ -36,10 +36,23 @@ class LostAnswer(ConnectionError):
 
 
 def is_passing(error: Exception) -> bool:
-    """Say whether trying again may help. Never for 401, 403, 404 and 412."""
+    """Say whether trying again from the start may help. Never for 401, 403, 404 of the bucket, and 412."""
     if isinstance(error, _PASSING):
         return True
-    return _status(error) in _PASSING_STATUS
+    status = _status(error)
+    if status in (404, 410):
+        return _is_of_session(error)  # the session is gone; a new one may be begun
+    return status in _PASSING_STATUS or 200 <= status < 300  # a success that says too little is a lost answer
+
+
+def is_passing_piece(error: Exception) -> bool:
+    """Say whether a piece of a session may just be sent again: bytes that arrived already are dropped.
+
+    Not after an answer that cannot be read: the library takes the session for finished then.
+    """
+    if isinstance(error, json.JSONDecodeError | requests.exceptions.JSONDecodeError | DataCorruption):
+        return False
+    return is_passing(error) and _status(error) not in (200, 404, 410)
 
 
 def is_unclear(error: StoreError) -> bool:
@@ -71,6 +84,11 @@ def _status(error: Exception) -> int:
     if isinstance(error, InvalidResponse):
         return int(error.response.status_code)
     return 0
+
+
+def _is_of_session(error: Exception) -> bool:
+    response = getattr(error, "response", None)
+    return response is not None and getattr(response.request, "method", "") == "PUT"  # only pieces are sent by PUT
 
 
 def _said(error: Exception) -> str:

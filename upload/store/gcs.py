@@ -27,7 +27,7 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from upload.errors import ResultsError, StoreError
 from upload.layout import check_object_name, printable
 from upload.model import Put
-from upload.store._gcs_errors import LostAnswer, is_passing, is_unclear, translate
+from upload.store._gcs_errors import LostAnswer, is_passing, is_passing_piece, is_unclear, translate
 from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
 from upload.store.patience import Patience
 
@@ -125,7 +125,7 @@ class GcsStore:
             .pages
         )
         cut = len(self._full(""))
-        for page in pages:
+        while (page := self._mapped(prefix, lambda: next(pages, None))) is not None:
             entries = [Entry(name[cut:]) for name in page.prefixes]
             entries += [Entry(blob.name[cut:], int(blob.size or 0), int(blob.generation)) for blob in page]
             yield from sorted(entries, key=lambda entry: entry.path)
@@ -162,12 +162,11 @@ class GcsStore:
                 content_type=put.content_type,
                 if_generation_match=replaces,
                 checksum="crc32c",
-                # a piece of a session may be sent again: bytes that arrived already are dropped
-                retry=None if crc32c else self._again(put.path),
+                retry=None if crc32c else self._again(put.path, is_passing_piece),
                 timeout=self._patience.timeouts(),
             )
-        if blob.generation is None or blob.crc32c is None:
-            raise LostAnswer("the answer names no generation")
+        if not blob.generation or not blob.crc32c or blob.size != size_bytes:
+            raise LostAnswer("the answer does not describe the object")
         if crc32c and blob.crc32c != crc32c:
             raise StoreError(self.uri_of(put.path), 0, f"stored with checksum {blob.crc32c}, sent with {crc32c}")
         return _describe(put.path, blob)
@@ -184,15 +183,19 @@ class GcsStore:
         return stored is not None and stored.body == _plain(put)
 
     def _persist(self, path: str, call: Callable[[], T]) -> T:
-        uri = self.uri_of(path)
-        try:
-            return self._patience.persist(uri, call, again=is_passing)
-        except (OSError, ValueError, api.GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption) as error:
-            raise translate(error, uri, self._bucket_name) from error
+        return self._mapped(path, lambda: self._patience.persist(self.uri_of(path), call, again=is_passing))
 
-    def _again(self, path: str) -> Callable[[Callable[[], T]], Callable[[], T]]:
-        """Return our loop in the shape of the library's ``retry`` argument."""
-        return lambda call: lambda: self._persist(path, call)
+    def _mapped(self, path: str, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (OSError, ValueError, api.GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption) as error:
+            raise translate(error, self.uri_of(path), self._bucket_name) from error
+
+    def _again(
+        self, path: str, again: Callable[[Exception], bool] = is_passing
+    ) -> Callable[[Callable[[], T]], Callable[[], T]]:
+        """Return our loop in the shape of the library's ``retry`` argument; its errors are the library's."""
+        return lambda call: lambda: self._patience.persist(self.uri_of(path), call, again=again)
 
     def _full(self, path: str) -> str:
         return f"{self._folder}/{path}" if self._folder else path
@@ -205,6 +208,8 @@ class GcsStore:
         with self._lock:
             if self._client is None:
                 self._client = self._connect()
+                # an uploader need not be allowed to read the bucket's metadata, which the library asks for unasked
+                self._client._bucket_metadata_cache = None  # noqa: SLF001  # its only other switch is the environment
                 self._bucket = self._client.bucket(self._bucket_name)
             return self._client
 
