@@ -12,7 +12,7 @@ from dashboard_feed import links
 from dashboard_feed.builds import Artifact, Build, Job, Mark, Result, results, verdict
 from dashboard_feed.pages import anchor
 from dashboard_feed.render import Here, Renderer
-from dashboard_feed.show import count, stamp
+from dashboard_feed.show import count, moment, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,7 @@ def build_page(renderer: Renderer, history: JobHistory, index: int) -> bytes:
         (r for r in outcomes if r.mark not in _BAD), key=lambda r: (r.mark is Mark.SKIPPED, -r.seconds, r.name)
     )
     failed = [shown.failed_case(result) for result in bad[:MOST_FAILED]]
+    failed.sort(key=lambda case: (case.mark is Mark.FLAKY, not case.is_news))  # what broke just now comes first
     longest = max((step.seconds for step in build.steps), default=0) or 1
     mark = verdict(build, renderer.now_s)
     return renderer.page(
@@ -170,7 +171,7 @@ def _folder(path: str) -> str:
 
 
 def _long(first: Build, length: int) -> str:
-    return f"failing for {count(length, 'build')}, since {stamp(first.at_s)}"
+    return f"failing for {count(length, 'build')}, since {moment(first.at_s)}"
 
 
 def _rerun(job: str, names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_ROWS = 3000
+TEST_STEP = "Test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Row:
         return sum(1 for cell in self.cells if cell and cell.mark is Mark.FAILED)
 
     @property
+    def retries(self) -> int:
+        """In how many builds it passed only on a later attempt."""
+        return sum(1 for cell in self.cells if cell and cell.mark is Mark.FLAKY)
+
+    @property
     def runs(self) -> int:
         """In how many builds it ran."""
         return sum(1 for cell in self.cells if cell and cell.mark is not Mark.SKIPPED)
@@ -50,9 +56,7 @@ class Row:
     @property
     def is_flaky(self) -> bool:
         """Tell whether it both passed and failed while nothing says that it is broken now."""
-        if self.failing_for:
-            return False
-        return self.failures > 0 or any(cell and cell.mark is Mark.FLAKY for cell in self.cells)
+        return not self.failing_for and self.failures + self.retries > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,10 @@ class Grid:
 
     @property
     def failing(self) -> tuple[Row, ...]:
-        """The rows whose newest result is a failure."""
-        return tuple(row for row in self.rows if row.failing_for)
+        """The rows whose newest result is a failure. The step Test is none where tests say the same."""
+        failing = [row for row in self.rows if row.failing_for]
+        tests = any(not row.is_step for row in failing)
+        return tuple(row for row in failing if not (tests and row.is_step and row.name == TEST_STEP))
 
     @property
     def flaky(self) -> tuple[Row, ...]:
@@ -107,9 +113,10 @@ def _row(name: str, is_step: bool, cells: list[Result | None]) -> Row:
     return Row(name, is_step, tuple(cells), failing_for, since, last_good if failing_for else None)
 
 
-def _rank(row: Row) -> tuple[int, int, int, bool, str]:
+def _rank(row: Row) -> tuple[int, bool, int, int, str]:
+    """Put a failing step before the tests, since it explains them; but Test only repeats what they say."""
     if row.failing_for:
-        return (0, -row.failing_for, -row.failures, not row.is_step, row.name)
+        return (0, not row.is_step or row.name == TEST_STEP, -row.failing_for, -row.failures, row.name)
     if row.is_flaky:
-        return (1, 0, -row.failures, not row.is_step, row.name)
-    return (2, 0, 0, not row.is_step, row.name)
+        return (1, row.is_step, -row.failures, -row.retries, row.name)
+    return (2, not row.is_step, 0, 0, row.name)

@@ -22,13 +22,17 @@ LISTED = re.compile(r"^kubernetes|kubernetes-build|kubelet-gce-e2e-ci|ci-kuberne
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One test in one job within the day. ``latest_failure`` is a build id, or empty. ``seconds`` sum over runs."""
+    """One test in one job within the day. ``latest_failure`` is a build id, or empty. ``seconds`` sum over runs.
+
+    ``is_step``: it is a lifecycle step, which this reader takes for a test.
+    """
 
     name: str
     passed: int
     failed: int
     seconds: float
     latest_failure: str
+    is_step: bool = False
 
     @property
     def runs(self) -> int:
@@ -76,6 +80,11 @@ class BadTest:
     failed: int
     places: tuple[tuple[Suite, Tally], ...]
 
+    @property
+    def is_step(self) -> bool:
+        """Tell whether it is a lifecycle step wherever it failed."""
+        return all(tally.is_step for _, tally in self.places)
+
 
 def is_listed(job: str) -> bool:
     """Tell whether test-history lists a job of this name."""
@@ -121,7 +130,10 @@ def suites(buckets: Sequence[Bucket], now_s: int) -> tuple[Suite, ...]:
 
 
 def bad_tests(many: Sequence[Suite]) -> tuple[BadTest, ...]:
-    """Return the tests that failed anywhere, most failures first; counts are sums over the jobs where they failed."""
+    """Return the tests that failed anywhere, most failures first, steps after tests.
+
+    Counts are sums over the jobs where they failed.
+    """
     places: dict[str, list[tuple[Suite, Tally]]] = {}
     for suite in many:
         for test in suite.tests:
@@ -131,7 +143,7 @@ def bad_tests(many: Sequence[Suite]) -> tuple[BadTest, ...]:
         BadTest(name, sum(t.passed for _, t in where), sum(t.failed for _, t in where), tuple(where))
         for name, where in places.items()
     ]
-    return tuple(sorted(bad, key=lambda test: (-test.failed, test.passed, test.name)))
+    return tuple(sorted(bad, key=lambda test: (test.is_step, -test.failed, test.passed, test.name)))
 
 
 def _listed_jobs(bucket: Bucket) -> Iterator[Job]:
@@ -156,6 +168,7 @@ def _suite(job: Job, builds: Sequence[Build]) -> Suite:
     counts: dict[str, list[float]] = {}
     failed_in: dict[str, str] = {}
     failed_builds = []
+    steps = {step.name for build in builds for step in build.steps}
     for build in builds:  # newest first, so the first failure that is seen is the latest
         for case in _all_cases(build):
             if case.status is Status.SKIPPED:
@@ -167,7 +180,7 @@ def _suite(job: Job, builds: Sequence[Build]) -> Suite:
             if is_failed:
                 failed_in.setdefault(case.name, build.number)
                 failed_builds.append(build.number)
-    tests = [Tally(n, int(c[0]), int(c[1]), c[2], failed_in.get(n, "")) for n, c in counts.items()]
+    tests = [Tally(n, int(c[0]), int(c[1]), c[2], failed_in.get(n, ""), n in steps) for n, c in counts.items()]
     tests.sort(key=lambda t: (-t.failed, -t.passed, t.name.lower(), t.name))
     failed = len(set(failed_builds))
     return Suite(job, len(builds) - failed, failed, failed_builds[0] if failed_builds else "", tuple(tests))

@@ -80,6 +80,7 @@ def _environment(now_s: int) -> jinja2.Environment:
         "iso": show.iso,
         "day": show.day,
         "clock": show.clock,
+        "moment": show.moment,
         "duration": show.duration,
         "size": show.size,
         "name_parts": show.name_parts,

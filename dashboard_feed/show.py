@@ -47,6 +47,11 @@ def clock(seconds: int | None) -> str:
     return f"{_utc(seconds):%H:%M}" if seconds is not None else "?"
 
 
+def moment(seconds: int | None) -> str:
+    """Return ``22 Nov 17:08``."""
+    return f"{day(seconds)} {clock(seconds)}" if seconds is not None else "an unknown time"
+
+
 def duration(seconds: float | None) -> str:
     """Return ``0.4 s``, ``12 s``, ``3 min 5 s`` or ``2 h 10 min``."""
     if seconds is None:

@@ -25,9 +25,11 @@ class JobSummary:
     is_stale: bool
 
     @property
-    def mark(self) -> Mark:
-        """The newest verdict; RUNNING while there is none."""
-        return self.decided.mark if self.decided else Mark.RUNNING
+    def mark(self) -> Mark | None:
+        """The newest verdict; RUNNING while there is none, None without builds."""
+        if self.decided is None:
+            return Mark.RUNNING if self.job.builds else None
+        return self.decided.mark
 
     @property
     def newest(self) -> Build | None:
@@ -52,14 +54,14 @@ class JobSummary:
     @property
     def is_bad(self) -> bool:
         """Tell whether somebody has to look: a bad verdict, or a test that fails now."""
-        return self.mark.is_bad or bool(self.grid.failing)
+        return (self.mark is not None and self.mark.is_bad) or bool(self.grid.failing)
 
     @property
     def streak(self) -> int:
         """How many of the newest verdicts are the same kind, good or bad."""
         length = 0
         for column in self.ended:
-            if column.mark.is_bad != self.mark.is_bad:
+            if column.mark.is_bad != self.ended[0].mark.is_bad:
                 break
             length += 1
         return length
@@ -67,12 +69,12 @@ class JobSummary:
     @property
     def oldest_failure(self) -> Row | None:
         """The failing row that has failed longest."""
-        return self.grid.failing[0] if self.grid.failing else None
+        return max(self.grid.failing, key=lambda row: row.failing_for, default=None)
 
     @property
     def headline(self) -> str:
         """The state of the job as a sentence without a full stop."""
-        if self.newest is None:
+        if self.mark is None:
             return "No builds were found"
         if self.decided is None:
             return "The first build is running"

@@ -116,6 +116,7 @@
       tip.hidden = false;
       target(cell).setAttribute("aria-describedby", "tip");
       const at = cell.getBoundingClientRect();
+      tip.style.left = "0";
       const size = tip.getBoundingClientRect();
       const below = at.bottom + 6 + size.height < innerHeight;
       tip.style.left = `${Math.max(8, Math.min(at.left, innerWidth - size.width - 8))}px`;
