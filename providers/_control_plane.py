@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Self
 
 from providers import process
-from providers.contracts import Deadline
+from providers.contracts import Context
 from providers.kwok import PORTS_NEEDED, ChoosePorts, Death, Home, Plan, configuration, first_death, said_by_kwokctl
 from upload.errors import DeadlineExceeded, ProviderError, StepError
 
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from providers.api import Api
 
 STEP = "Start control plane"
-REVIVALS = 2
-# The controller manager gives the API server 10 s and then ends; what ends sooner than this has another reason.
+# The controller manager gives the API server 10 s and then ends, kwok 31 s, and a busy machine may need more; what ends
+# sooner than this has another reason.
 IMPATIENT_AFTER_S = 8.0
 ANSWER_S = 1.0
-LINE_SHOWN = 300
 
 
 class PortTaken(ProviderError):
@@ -29,11 +28,11 @@ class PortTaken(ProviderError):
 class ControlPlane:
     """The processes of one cluster, from start until usable."""
 
-    def __init__(self, plan: Plan, home: Home, deadline: Deadline) -> None:
+    def __init__(self, plan: Plan, home: Home, ctx: Context) -> None:
         self._plan = plan
         self._home = home
-        self._deadline = deadline
-        self._revived = 0
+        self._deadline = ctx.deadline
+        self._note = ctx.steps.note
 
     def is_whole(self) -> bool:
         """Say whether every component was started, lives, and the API server is ready: nothing is left to start."""
@@ -47,28 +46,30 @@ class ControlPlane:
 
         Raises: PortTaken; StepError with the last lines of what failed.
         """
-        process.end(self._home.mark, deadline=self._deadline)
+        if self._home.workdir.exists():
+            process.end(self._home.mark, deadline=self._deadline)
         try:
             for folder in (self._home.workdir, self._home.folder / "home"):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(mode=0o700, parents=True)
             self._home.output.unlink(missing_ok=True)
+            self._home.config.touch(mode=0o600)
             self._home.config.write_text(configuration(self._plan, self._home, choose_ports(PORTS_NEEDED)))
         except OSError as exc:
             raise ProviderError(f"{self._home.folder} cannot be prepared: {exc}") from exc
         self._run_kwokctl()
 
     def check(self) -> None:
-        """Start a component that gave up waiting for the API server again; raise for any other that ended.
+        """Start a component again that gave up waiting for the API server; raise for any other that ended.
 
         Raises: PortTaken; StepError with the component's last lines.
         """
         death = first_death(self._home, self._plan.components)
         if death is None:
             return
-        self._revived += 1
-        if death.age_s < IMPATIENT_AFTER_S or self._revived > REVIVALS:
+        if death.age_s < IMPATIENT_AFTER_S:
             raise _explained(death)
+        self._note(f"{death.component} ended after {death.age_s:.0f} s and is started again: {death.last_line}")
         self._run_kwokctl()  # it starts what does not run, and only that
 
     def _run_kwokctl(self) -> None:
@@ -109,8 +110,7 @@ class ControlPlane:
 def _explained(death: Death) -> ProviderError:
     if death.port_taken:
         return PortTaken(f"{death.component} found its port taken")
-    last = death.output_tail.splitlines()[-1:] or ["it logged nothing"]
-    return StepError(STEP, f"{death.component} ended by itself: {last[0][:LINE_SHOWN]}", output_tail=death.output_tail)
+    return StepError(STEP, f"{death.component} ended by itself: {death.last_line}", output_tail=death.output_tail)
 
 
 class Prober:

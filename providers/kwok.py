@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +51,10 @@ _PORT_OPTIONS = (
     "kwokControllerPort",
 )
 PORTS_NEEDED = len(_PORT_OPTIONS)
+LINE_SHOWN = 300
 _TAKEN = "address already in use"
+# etcd ends with its whole usage, some programs with a stack: the reason stands above that
+_TELLING = re.compile(r"error|fatal|panic|fail|not defined|denied|too large|no space", re.IGNORECASE)
 
 ChoosePorts = Callable[[int], tuple[int, ...]]
 
@@ -203,6 +207,13 @@ class Death:
     component: str
     age_s: float
     output_tail: str
+
+    @property
+    def last_line(self) -> str:
+        """The last line it logged that tells a reason, else its very last, cut to what a message can hold."""
+        lines = [line.strip() for line in self.output_tail.splitlines() if line.strip()]
+        telling = [line for line in lines if _TELLING.search(line)]
+        return (telling or lines or ["it logged nothing"])[-1][:LINE_SHOWN]
 
     @property
     def port_taken(self) -> bool:

@@ -21,6 +21,8 @@ from providers.contracts import Deadline
 from upload.errors import ProviderError
 
 POLL_S = 0.02
+LOOKS = 2
+PRIVATE = 0o077
 END_S = 15.0
 
 
@@ -40,6 +42,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Pat
     Raises: ProviderError when the program cannot be started.
     """
     try:
+        output.touch(mode=0o600)
         with output.open("ab") as sink:
             return subprocess.Popen(
                 list(argv),
@@ -49,7 +52,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Pat
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                umask=0o077,
+                umask=PRIVATE,
             )
     except OSError as exc:
         raise ProviderError(f"{argv[0]} cannot be started: {exc.strerror or exc}") from exc
@@ -70,12 +73,16 @@ def marked(mark: Mark) -> tuple[psutil.Process, ...]:
 def end(mark: Mark, *, deadline: Deadline) -> None:
     """Kill every process that carries ``mark`` and return when none is left.
 
-    It looks again until nothing is found, because a process may fork between the look and the kill.
+    It looks until nothing was found twice: a process may fork between the look and the kill, and has no environment
+    for the moment in which it becomes another program.
     Raises: ProviderError naming those that do not go away.
     """
     give_up_at = deadline.clock() + min(END_S, max(deadline.remaining_s(), 1.0))
-    while living := marked(mark):
-        if deadline.clock() >= give_up_at:
+    unseen = 0
+    while unseen < LOOKS:
+        living = marked(mark)
+        unseen = 0 if living else unseen + 1
+        if living and deadline.clock() >= give_up_at:
             names = ", ".join(describe(process) for process in living)
             raise ProviderError(f"processes do not end after SIGKILL: {names}")
         for process in living:
@@ -114,7 +121,7 @@ def stop(child: subprocess.Popen[bytes]) -> None:
         child.wait(timeout=END_S)
 
 
-def tail(path: Path, lines: int = 20) -> str:
+def tail(path: Path, lines: int = 40) -> str:
     """Return the last ``lines`` lines of a file (at most its last 64 KiB), or an empty text."""
     try:
         with path.open("rb") as file:

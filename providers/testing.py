@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from providers.contracts import Binaries, Context, Deadline, StepRecorder
+from providers.contracts import Binaries, Cluster, ClusterSpec, Context, Deadline, Provider, StepRecorder
 from upload.errors import ProviderError
 
 
@@ -82,3 +82,44 @@ def make_context(
         binaries=binaries,
         keep_secret=kept.append,
     )
+
+
+class ProviderContract:
+    """What every provider must do. Inherit it in a test module and define the fixtures ``provider`` and ``context``.
+
+    ``context``: a fresh one, with what the provider needs in its ``binaries``. ``spec`` may be overridden. A whole life
+    is one test, since a cluster may cost minutes.
+    """
+
+    spec: ClusterSpec = ClusterSpec(nodes=1)
+    # a provider that never makes a cluster leaves it up
+    owns_cluster: bool = True
+
+    def test_before_up_nothing_is_up_or_left_and_down_is_success(self, provider: Provider, context: Context) -> None:
+        """A run may be killed before ``up`` was ever called."""
+        provider.down(context)
+
+        assert not provider.is_up(context)
+        assert provider.leftovers(context) == ()
+
+    def test_a_whole_life(self, provider: Provider, context: Context, tmp_path: Path) -> None:
+        """Up, the same again, dump, down, down again."""
+        cluster = provider.up(self.spec, context)
+        assert provider.is_up(context)
+        assert Cluster.from_json(cluster.to_json()) == cluster
+        assert cluster.kubeconfig.stat().st_mode & 0o077 == 0, "the kubeconfig is open to others"
+        assert context.folder in cluster.kubeconfig.parents
+        assert cluster.name == context.cluster
+
+        assert provider.up(self.spec, context) == cluster, "a second up must find what the first one made"
+
+        provider.dump(context, tmp_path / "dump")
+        assert (tmp_path / "dump" / "metadata.json").is_file()
+        assert (tmp_path / "dump" / "versions.json").is_file()
+
+        provider.down(context)
+        assert provider.leftovers(context) == ()
+        assert provider.is_up(context) != self.owns_cluster
+
+        provider.down(context)
+        assert provider.leftovers(context) == ()

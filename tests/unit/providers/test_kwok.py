@@ -168,6 +168,20 @@ def test_a_taken_port_is_known_by_the_log(log: str, taken: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("flag provided but not defined: -x\nUsage:\n\n  etcd [flags]\n", "flag provided but not defined: -x"),
+        ("starting\nserving\n\n", "serving"),
+        ("", "it logged nothing"),
+        (f"Error: {'x' * 500}\n", f"Error: {'x' * 293}"),
+    ],
+    ids=["reason before usage", "no reason", "nothing", "long"],
+)
+def test_the_telling_line_of_a_log_is_shown(log: str, line: str) -> None:
+    assert Death("etcd", 0.0, log).last_line == line
+
+
+@pytest.mark.parametrize(
     ("printed", "said"),
     [
         ("", ""),
