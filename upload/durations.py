@@ -27,7 +27,7 @@ def parse_seconds(text: str) -> float | None:
 
 def plain_seconds(seconds: float) -> str:
     """Return ``seconds`` as a plain decimal with at most six places, no exponent, no trailing zeros."""
-    if not (math.isfinite(seconds) and 0 <= seconds < LONGEST_S):
+    if not 0 < seconds < LONGEST_S:  # also NaN and -0.0
         return "0"
     return f"{seconds:.6f}".rstrip("0").rstrip(".")
 

@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 from upload.junit_case import FAILURES, CaseRules, Draft, Sink
 from upload.model import Case, Finding, Severity
-from upload.xml_text import XMLText
+from upload.xml_text import CHUNK_BYTES, XMLText
 
 ROOTS = ("testsuites", "testsuite")
 LONGEST_SUITE = 1_000
@@ -93,6 +93,7 @@ class _Reader:
         self._noted: set[str] = set()
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
+        self._parser.buffer_size = CHUNK_BYTES
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._doctype

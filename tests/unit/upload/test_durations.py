@@ -35,7 +35,7 @@ def test_any_text_is_seconds_or_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "plain"),
     [(0, "0"), (1, "1"), (10, "10"), (100.0, "100"), (1.5, "1.5"), (3.3135e-05, "0.000033"), (1e-9, "0"),
-     (1234567.891, "1234567.891"), (math.nan, "0"), (math.inf, "0"), (-1, "0")],
+     (1234567.891, "1234567.891"), (math.nan, "0"), (math.inf, "0"), (-1, "0"), (-0.0, "0")],
 )  # fmt: skip
 @pytest.mark.rule("junit.time")
 def test_seconds_are_written_as_a_plain_decimal(seconds: float, plain: str) -> None:

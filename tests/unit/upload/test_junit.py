@@ -52,40 +52,23 @@ def test_ginkgo_report_is_read_whole() -> None:
 def test_pytest_report_is_read_whole() -> None:
     read = read_junit(REPORTS / "pytest.xml", name="p")
 
-    api, where = "tests.test_api", {"suite": "pytest tests / pytest", "source": "p"}
+    api = "tests.test_api"
+    suite_and_source = ((), "pytest tests / pytest", "p")  # after the changes in the name: none
     conflict = (
         "AssertionError: assert 1 == 2\n +  where 1 = f()\ndef test_conflict():\n>       assert 1 == 2\n"
         "E       AssertionError: assert 1 == 2\n\ntests/test_api.py:7: AssertionError"
     )
+    teardown = 'failed on teardown with "OSError: gone"\nOSError: gone'
+    broken = "collection failure\nImportError while importing test module"
+    requirement = (("requirement", "KEP-365"),)
     assert read.findings == ()
     assert read.cases == (
-        Case(
-            f"{api}.TestWatch.test_resume[2 s]",
-            PASSED,
-            0.512,
-            f"{api}.TestWatch",
-            properties=(("requirement", "KEP-365"),),
-            **where,
-        ),
-        Case(f"{api}.test_conflict", FAILED, 0.101, api, conflict, "--- Captured stdout ---\npatched once", **where),
-        Case(f"{api}.test_hollow", SKIPPED, 0.0, api, "tests/test_api.py:11: needs pods-run", **where),
-        Case(
-            f"{api}.test_teardown",
-            FAILED,
-            0.25,
-            api,
-            'failed on teardown with "OSError: gone"\nOSError: gone',
-            **where,
-        ),
-        Case(
-            "tests.test_broken",
-            FAILED,
-            0.0,
-            "",
-            "collection failure\nImportError while importing test module",
-            **where,
-        ),
-    )
+        Case(f"{api}.TestWatch.test_resume[2 s]", PASSED, 0.512, f"{api}.TestWatch", "", "", requirement, *suite_and_source),
+        Case(f"{api}.test_conflict", FAILED, 0.101, api, conflict, "--- Captured stdout ---\npatched once", (), *suite_and_source),
+        Case(f"{api}.test_hollow", SKIPPED, 0.0, api, "tests/test_api.py:11: needs pods-run", "", (), *suite_and_source),
+        Case(f"{api}.test_teardown", FAILED, 0.25, api, teardown, "", (), *suite_and_source),
+        Case("tests.test_broken", FAILED, 0.0, "", broken, "", (), *suite_and_source),
+    )  # fmt: skip
 
 
 def test_surefire_reruns_become_attempts_in_order() -> None:
