@@ -20,7 +20,7 @@ from providers.releases.programs import Program
 from providers.releases.sources import Sources
 from providers.releases.supply import Refused, Staged, Want, cached, download
 from providers.releases.wire import Wire
-from upload.errors import CommandError, ManyErrors, ProviderError
+from upload.errors import CommandError, DeadlineExceeded, ManyErrors, ProviderError
 
 TAIL_LINES = 6
 T = TypeVar("T")
@@ -107,10 +107,7 @@ class Supplier:
                 fatal.append(result)
             else:
                 done[names] = result
-        if len(fatal) > 1:
-            raise ManyErrors("getting programs", ExceptionGroup("releases", fatal)) from fatal[0]
-        if fatal:
-            raise fatal[0]
+        _raise_worst(fatal)
         return done
 
     def _note(self, names: Iterable[str], place: str, error: ProviderError) -> None:
@@ -137,3 +134,15 @@ class Supplier:
 
     def _keep(self, staged: Staged | Found) -> Path:
         return staged.path if isinstance(staged, Found) else self._cache.adopt(staged.key, staged.path, staged.origin)
+
+
+def _raise_worst(fatal: Sequence[Exception]) -> None:
+    """Raise what must not be passed over. A full disk and a deadline hit every worker alike: one of them says it all."""
+    for kind in (OSError, DeadlineExceeded):
+        for error in fatal:
+            if isinstance(error, kind):
+                raise error
+    if len(fatal) == 1:
+        raise fatal[0]
+    if fatal:
+        raise ManyErrors("getting programs", ExceptionGroup("releases", list(fatal))) from fatal[0]

@@ -116,11 +116,11 @@ def download(wanted: Want, into: Path, sources: Sources, how: Fetch) -> Staged |
 
 
 def _from(asset: Asset, wanted: Want, into: Path, *, how: Fetch, sources: Sources) -> Staged | Found:
+    document = how.wire.document(asset.sum_url, how.limit.deadline)
     try:
-        expected = published_sum(how.wire.document(asset.sum_url, how.limit.deadline), asset.listed)
+        expected = published_sum(document, asset.listed)
     except ProviderError as error:
-        shown = without_password(asset.sum_url)
-        raise ProviderError(str(error) if shown in str(error) else f"{shown}: {error}") from error
+        raise ProviderError(f"{without_password(asset.sum_url)}: {error}") from error
     key = wanted.key(sources)
     if wanted.directory:  # an address whose content may change: the sum is the name
         key = Key(key.program, key.version, key.platform, f"sha256-{expected[:16]}")

@@ -138,6 +138,8 @@ def _probe(host: str, port: int, within_s: float) -> str:
         try:
             socket.create_connection((host, port), timeout=within_s).close()
             said.append("")
+        except TimeoutError:
+            pass
         except OSError as exc:
             said.append(f"no connection ({exc.strerror or exc})")
 
