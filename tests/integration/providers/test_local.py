@@ -120,7 +120,9 @@ def test_every_process_carries_the_mark_and_nothing_else_does(in_hostile_surroun
 
 def test_nothing_is_readable_by_others(in_hostile_surroundings: Running) -> None:
     folder = in_hostile_surroundings.context.folder
-    shared = [path for path in folder.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o077]
+    cache = folder / "home"  # kubectl sets the modes of its cache itself; the folder is closed
+    ours = [path for path in folder.rglob("*") if not path.is_symlink() and cache not in path.parents]
+    shared = [path for path in ours if path.stat().st_mode & 0o077]
 
     assert shared == []
 
