@@ -83,15 +83,17 @@ def next_number(newest: str, now_s: int) -> str:
 
 
 def _numbers(now_s: int, newest: str, job: str) -> Iterator[str]:
-    if newest and len(newest) > ID_DIGITS:
+    if len(newest) > ID_DIGITS:
         raise UsageError(
             f"the ids of {job} have {len(newest)} digits; ours have {ID_DIGITS} and would sort before them",
-            hint=f"give --build with {len(newest)} digits, or publish under a new job name",
+            hint="publish under a job name of its own",
         )
-    for second in range(MOST_TRIES):
-        number = next_number("", now_s + second)
-        if not newest or int(number) > int(newest):
-            yield number
+    numbers = [next_number("", now_s + second) for second in range(MOST_TRIES)]
+    if int(newest or 0) >= int(numbers[-1]):
+        raise ResultsError(
+            f"the newest build of {job} is {newest}, but it is {numbers[0]} by this machine's clock", hint="date -u"
+        )
+    yield from (number for number in numbers if int(number) > int(newest or 0))
 
 
 def _check_asked(build: str, newest: str) -> None:

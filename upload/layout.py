@@ -144,7 +144,7 @@ def check_number(number: str) -> tuple[Finding, ...]:
 
 def as_integer(number: str) -> int | None:
     """Return a build id as an integer, or None. ``007``, ``+1``, other scripts' digits and huge numbers are None."""
-    if not re.fullmatch(r"[1-9][0-9]{0,17}|0", number):
+    if not re.fullmatch(r"[1-9][0-9]{0,18}|0", number):
         return None
     return int(number)
 
