@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 Golden = Callable[[str, bytes], None]
 
 SUITE = Path(__file__).parents[3] / "e2e/suite"

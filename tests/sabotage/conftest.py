@@ -1,0 +1,3 @@
+from tests.support.cluster import binaries
+
+__all__ = ["binaries"]
