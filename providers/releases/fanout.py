@@ -65,6 +65,7 @@ class _Pool(Generic[T]):
                 thread.join(_POLL_S)
                 while_waiting()
                 self._limit.deadline.check()
+        while_waiting()
 
     def leave(self) -> None:
         self._limit.stop()

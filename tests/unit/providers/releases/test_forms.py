@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from providers.releases.forms import check_form, folder_of
+from upload.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pinned",
+        "v1.36.3",
+        "v1.37.0-rc.1",
+        "v1.37.0-alpha.1.25+0123456789abcd",
+        "release/stable",
+        "release/stable-1.36",
+        "ci/latest",
+        "ci/latest-1.36",
+        "file:///srv/kubernetes/v1.36.3",
+        "https://builds.example.com/v1.36.3",
+        "http://127.0.0.1:8080/v1.36.3",
+    ],
+)
+def test_form_is_accepted(text: str) -> None:
+    check_form(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "'' is no version of Kubernetes"),
+        ("1.36.3", "did you mean v1.36.3?"),
+        ("v1.36", "is no version"),
+        ("latest", "is no version"),
+        ("release/stable-1", "is no version"),
+        ("release/latest", "is no version"),
+        ("ci/latest-1.36/../x", "is no version"),
+        ("v1.36.3/../../etc", "is no version"),
+        ("v1.36.3\n", "is no version"),
+        ("source:/src/kubernetes", "is no version"),
+        ("file://relative/folder", "expected file:///absolute/folder"),
+        ("file:folder", "expected file:///absolute/folder"),
+        ("http://example.com/v1.36.3", "must be an https:// address"),
+        ("https://", "must be an https:// address"),
+        ("https://user:secret@[bad/v1", "is no URL"),
+    ],
+)
+def test_other_text_is_a_usage_error(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        check_form(text)
+
+    assert said in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_folder_of_reads_escapes() -> None:
+    assert folder_of("file:///srv/my%20builds/v1.36.3") == Path("/srv/my builds/v1.36.3")
