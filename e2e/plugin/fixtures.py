@@ -23,7 +23,6 @@ from e2e.plugin.namespaces import NOT_FOUND, create_namespace, namespace_name, r
 from e2e.plugin.waiting import Waiting
 from providers.contracts import RUN_LABEL, Cluster, run_label
 
-
 MakeNamespace = Callable[..., str]
 CreateGlobal = Callable[..., Any]
 
@@ -94,13 +93,14 @@ def make_namespace(
         return name
 
     yield make
-    for name in reversed(made):
-        remove_namespace(client, name)
+    if request.config.stash[OPTIONS].remove == "each":
+        for name in reversed(made):
+            remove_namespace(client, name)
 
 
 @pytest.fixture
 def namespace(make_namespace: MakeNamespace) -> str:
-    """Return the name of a namespace that only this test uses. Its removal is requested when the test ends."""
+    """Return the name of a namespace that only this test uses. Its removal is requested when the test ends (``--e2e-remove``)."""
     return make_namespace()
 
 

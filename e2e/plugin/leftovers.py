@@ -17,6 +17,7 @@ from providers.discovery import Kind, discover
 from upload.errors import ProviderError
 
 PAUSE_S = 0.25
+NAMESPACES = Kind("", "v1", "namespaces", "Namespace", namespaced=False, verbs=frozenset({"list", "delete"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class LeftoverCheck:
         label = run_label(self._options.run)
         with open_api(self._options.cluster.kubeconfig) as api:
             kinds = [k for k in discover(api, _ignore) if not k.namespaced and "delete" in k.verbs]
+            if self._options.remove == "end":
+                for space in _labelled(api, [NAMESPACES], label):
+                    api.delete(f"{NAMESPACES.path()}/{space.name}")
+            elif self._options.remove == "never":
+                kinds = [k for k in kinds if k.plural != NAMESPACES.plural]
             until = self._clock() + patience_s
             while (left := _labelled(api, kinds, label)) and self._clock() < until:
                 time.sleep(PAUSE_S)

@@ -37,7 +37,8 @@ def test_deleted_namespace_takes_everything_along(
     client.create(pod("p"), namespace=space)
     client.delete(Namespace, space)
     late = refusal(lambda: client.create(ConfigMap(metadata=ObjectMeta(name="late")), namespace=space))
-    eventually(lambda: refusal(lambda: client.get(Namespace, space)), until=lambda said: said == GONE, timeout_s=20)
+    # longer than other waits: the controller takes its time to look, and namespaces of other cases queue before this one
+    eventually(lambda: refusal(lambda: client.get(Namespace, space)), until=lambda said: said == GONE, timeout_s=30)
 
     assert late == Refusal(403, "Forbidden", "")
     assert refusal(lambda: client.get(Pod, "p", namespace=space)) == GONE
