@@ -31,7 +31,7 @@ from upload.layout import (
 )
 from upload.model import Finding, Put, Severity
 from upload.plan import Plan
-from upload.results_cache import has_entry
+from upload.results_cache import has_entry, parse_cache
 from upload.rules.documents import check_cache, check_finished, check_latest, check_started, started_s
 from upload.rules.junit import check_junit
 from upload.rules.table import RULES, broken
@@ -159,7 +159,7 @@ def _verify_shared(
         path = folder + RESULTS_CACHE
         body, found = _read(store, path, check_cache, LARGEST_DOCUMENT_BYTES)
         yield from found
-        if body is not None and finished and not has_entry(body, finished[-1]):
+        if body is not None and finished and not parse_cache(body).damaged and not has_entry(body, finished[-1]):
             yield broken("cache.entry", path, f"build {finished[-1]} is finished and not in it")
     if LATEST_BUILD not in here:
         if finished:
