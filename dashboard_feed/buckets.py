@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import yaml
 
 LARGEST_BYTES = 1 << 20
+DEEPEST = 8
 KEYS = ("contact", "prefix", "sequential", "exclude_jobs")
 
 _GS = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/(?:[^/]+/)*")
@@ -92,11 +93,23 @@ def parse_buckets(content: bytes, path: str = "buckets.yaml") -> tuple[BucketSpe
 
 
 def _compose(content: bytes, path: str) -> yaml.Node | None:
-    """Parse to nodes only: their marks give the lines, and shared aliases stay shared, so none can blow up."""
+    """Parse to nodes only: their marks give the lines, and shared aliases stay shared, so none can blow up.
+
+    The depth is looked at first, event by event: composing recurses, in C too, and would overflow the stack.
+    """
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.compose(content.decode("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        text = content.decode("utf-8")
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                mark = event.start_mark
+                line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+                raise BucketsError(path, (Problem(line, column, "nested too deep"),))
+        return yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise BucketsError(path, (Problem(line, 1, "not UTF-8"),)) from error
@@ -104,7 +117,7 @@ def _compose(content: bytes, path: str) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise BucketsError(path, (Problem(line, column, f"not YAML: {error.problem or error.context}"),)) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         first = (str(error).splitlines() or ["unreadable"])[0]
         raise BucketsError(path, (Problem(1, 1, f"not YAML: {first}"),)) from error
 

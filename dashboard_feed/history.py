@@ -96,7 +96,7 @@ def of_the_day(builds: Sequence[Build], now_s: int) -> tuple[Build, ...]:
     return tuple(b for b in builds if b.is_finished and b.finished_s is not None and now_s - b.finished_s <= DAY_S)
 
 
-def tests_json(buckets: Sequence[Bucket], now_s: int) -> bytes:
+def render_tests_json(buckets: Sequence[Bucket], now_s: int) -> bytes:
     """Return ``tests.json``: keys sorted, names as indexes, every bucket a key even when it has no build.
 
     Names are numbered in order of appearance: buckets as given, jobs by name, builds newest first.

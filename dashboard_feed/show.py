@@ -21,7 +21,7 @@ class NameParts(NamedTuple):
 
 def name_parts(name: str) -> NameParts:
     """Split ``[sig-apps] Deployment should … [Conformance]``; a name of another form is all title."""
-    match = _NAME.fullmatch(name[:1000])
+    match = _NAME.fullmatch(name) if len(name) <= 1000 else None  # the pattern's time grows with the square
     if match is None or not match[2]:
         return NameParts("", name, "")
     return NameParts(match[1] or "", match[2], match[3].strip())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dashboard_feed import build_pages, folder, links, pages
 from dashboard_feed.collect import GRID_BUILDS, read_bucket
-from dashboard_feed.history import suites, tests_json
+from dashboard_feed.history import render_tests_json, suites
 from dashboard_feed.render import Renderer, static_files
 from dashboard_feed.summary import by_urgency, summarize
 from upload.errors import UsageError
@@ -64,7 +64,7 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
     summaries = by_urgency([summarize(job, now_s, builds=GRID_BUILDS) for job in jobs])
     whole = pages.Whole(tuple(buckets), tuple(summaries), suites(buckets, now_s), match)
     files = static_files()
-    files[links.TESTS_JSON] = tests_json(buckets, now_s)
+    files[links.TESTS_JSON] = render_tests_json(buckets, now_s)
     files[links.INDEX] = pages.index_page(renderer, whole)
     for summary in summaries:
         files[links.grid_page(summary.job)] = pages.grid_page(renderer, summary)

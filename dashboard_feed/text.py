@@ -42,7 +42,7 @@ def file_name(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
-    readable = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.")[:48]
+    readable = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:48].strip("-._")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{readable}={digest}" if readable else f"x={digest}"
 
