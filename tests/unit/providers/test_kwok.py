@@ -73,9 +73,18 @@ def test_configuration_is_complete_and_downloads_nothing() -> None:
                     {"key": "cluster-signing-cert-file", "value": f"{pki}/ca.crt"},
                     {"key": "cluster-signing-key-file", "value": f"{pki}/ca.key"},
                     {"key": "leader-elect", "value": "false"},
+                    {"key": "kube-api-qps", "value": "500"},
+                    {"key": "kube-api-burst", "value": "1000"},
                 ],
             },
-            {"name": "kube-scheduler", "extraArgs": [{"key": "leader-elect", "value": "false"}]},
+            {
+                "name": "kube-scheduler",
+                "extraArgs": [
+                    {"key": "leader-elect", "value": "false"},
+                    {"key": "kube-api-qps", "value": "500"},
+                    {"key": "kube-api-burst", "value": "1000"},
+                ],
+            },
             {
                 "name": "kwok-controller",
                 "extraArgs": [
