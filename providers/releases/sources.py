@@ -79,7 +79,7 @@ class Sources:
     """
 
     cache: Path
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     mirror: str = ""
     offline: bool = False
     progress: Callable[[Progress], None] = _ignore
