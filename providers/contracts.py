@@ -202,3 +202,13 @@ class ChecksCluster(Protocol):
     @classmethod
     def refusals(cls, spec: ClusterSpec) -> Mapping[str, str]:
         """Return key of ``cluster:`` -> what is expected there instead. Empty: all is well. Opens and starts nothing."""
+
+
+class KnowsVersion(Protocol):
+    """An ability that a provider of somebody's cluster may have: say what it runs before anything else is done."""
+
+    def cluster_version(self, folder: Path) -> str:
+        """Return the cluster's version; ``folder`` is private and may be used meanwhile.
+
+        Raises: UsageError when it cannot be asked, ProviderError when it does not answer.
+        """

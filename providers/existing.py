@@ -54,6 +54,19 @@ class ExistingProvider:
     def __init__(self, settings: ExistingSettings) -> None:
         self._settings = settings
 
+    def cluster_version(self, folder: Path) -> str:
+        """Return what the cluster says it runs. Raises: UsageError for the file, ProviderError when nothing answers."""
+        from providers._kubeconfig import minified, write_private
+        from providers.api import Api
+
+        document = minified(self._settings.kubeconfig.expanduser(), self._settings.context)
+        kubeconfig = write_private(folder / "asked", document)
+        try:
+            with Api(kubeconfig, trust_env=True) as api:
+                return str(api.get("/version").get("gitVersion", "unknown"))
+        finally:
+            kubeconfig.unlink()
+
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return the facts of the cluster, once it answered. Raises: UsageError for the file, ProviderError else."""
         from providers._kubeconfig import minified, write_private

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from e2e.cli._options import log_options, run_argument, suite_options
-
-if TYPE_CHECKING:
-    from e2e.lifecycle.run import Run
 
 
 @click.command(name="test")
@@ -21,21 +18,16 @@ def command(run: str | None, *, timeout: int | None, log_format: str, verbose: b
 
     RUN is what `e2e up` printed, or a JOB; without it the newest run whose cluster is up.
     """
-    from dataclasses import replace
-
     from e2e.cli._later import find, go_on
     from e2e.lifecycle.attach import Later
     from e2e.lifecycle.overrides import SuiteChanges
     from e2e.lifecycle.summary import case_lines, rerun_command, tally_text
 
-    def start_over(run_: Run) -> None:
-        run_.change(lambda state: replace(state, suite_ended=False))
-
     name = find(run, lambda state: state.is_live)
     later = Later("test", edit_job=SuiteChanges(**changes).apply, test_s=timeout)
-    done, code = go_on(name, later, log_format=log_format, verbose=verbose, first=start_over)
+    done, code = go_on(name, later, log_format=log_format, verbose=verbose)
     for line in (tally_text(done.tally), *case_lines(done.artifacts, done.tally)):
         click.echo(line)
-    if code:
+    if done.tally.failed:
         click.echo(f"again: {rerun_command(done.state, done.tally, is_kept=True)}")
     return code

@@ -14,6 +14,7 @@ from e2e.lifecycle.testers import TestPlan, TestResult, make_tester
 from providers import process
 from providers.contracts import Deadline
 from upload.errors import HarnessError, Outcome, ProviderError, UsageError
+from upload.model import Case, Status
 
 LEFT_SHOWN = 10
 
@@ -153,9 +154,11 @@ class RunHost:
         self.run_of.tally = progress.tally  # also what a tester that breaks has done so far
         self.run_of.display.suite(progress)
 
-    def case_failed(self, name: str, text: str) -> None:
-        """Show that a case failed."""
-        self.run_of.display.case_failed(name, text)
+    def case_ended(self, case: Case) -> None:
+        """Write the case to the log, where people look for it by its title, and show it."""
+        why = f": {case.text.splitlines()[0]}" if case.status is Status.SKIPPED and case.text else ""
+        self.run_of.log.line(f"{case.status} {case.seconds:6.1f} s  {case.name}{why}")
+        self.run_of.display.case_ended(case)
 
     def note(self, text: str) -> None:
         """Write a line to the build log."""

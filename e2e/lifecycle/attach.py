@@ -15,11 +15,12 @@ from e2e.lifecycle.display import Display
 from e2e.lifecycle.folder import RunFolder
 from e2e.lifecycle.run import Run
 from e2e.lifecycle.signals import Signals
-from e2e.lifecycle.state import Failure, Keep, RunState, build_moment, build_number
+from e2e.lifecycle.state import NO_TALLY, Failure, Keep, Presence, RunState, build_moment, build_number
 from e2e.lifecycle.testers import make_tester
 from e2e.lifecycle.tools import later_version, make_tools
 from e2e.settings import Settings
 from providers import process
+from providers.contracts import Cluster
 from upload.errors import Outcome, UsageError
 from upload.layout import BUILD_LOG
 from upload.model import StepRecord
@@ -66,6 +67,15 @@ def _is_of_job(state: RunState, ref: str) -> bool:
     return ref in (state.job_name, state.ref, Path(state.ref).stem)
 
 
+def cluster_of(state_dir: Path, ref: str | None) -> Cluster:
+    """Return the facts of a run's cluster that is up. Raises UsageError when there is none."""
+    folder = find_run(state_dir, ref, wanted=lambda state: Presence.UP in state.clusters.values())
+    for name in folder.read().clusters:
+        if facts := folder.read_cluster(name):
+            return facts
+    raise UsageError(f"{folder.name} has no cluster that is up", hint=f"e2e status {folder.name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Later:
     """What a later process does with a run: a sequence, with changes to the config that hold for it only."""
@@ -93,6 +103,8 @@ def attached(folder: RunFolder, later: Later, settings: Settings, display: Displ
         log = BuildLog(artifacts / BUILD_LOG, now_s=time.time)
         try:
             starts_over = later.command == "test" and not state.published
+            if starts_over:  # the verdict of an earlier suite on this cluster is not this one's
+                state = replace(state, failures=(), tally=NO_TALLY, suite_ended=False)
             yield Run(
                 folder=folder,
                 state=state,

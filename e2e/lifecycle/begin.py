@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from e2e.lifecycle.addresses import addresses
 from e2e.lifecycle.buildlog import BuildLog
 from e2e.lifecycle.display import Display
-from e2e.lifecycle.folder import RunFolder, create_folder
+from e2e.lifecycle.folder import STATE, RunFolder, create_folder
 from e2e.lifecycle.publish import build_of, store_of
 from e2e.lifecycle.run import Run, Tools
 from e2e.lifecycle.signals import Signals
 from e2e.lifecycle.state import Keep, RunState, build_moment, build_number, run_name
-from e2e.lifecycle.tools import Version, make_tools, resolve_version
+from e2e.lifecycle.tools import UNKNOWN, Version, make_tools, resolve_version
 from e2e.settings import Settings
 from providers.contracts import Deadline
 from upload.documents import Started
-from upload.errors import Interrupted, ResultsError, UsageError
+from upload.errors import ProviderError, ResultsError, UsageError
 from upload.layout import BUILD_LOG
 from upload.model import BuildRef
 
@@ -68,15 +68,15 @@ def begun(
         tools = make_tools(order.job, settings, version, test_s=order.test_s)
         folder = new_folder(order, settings, now_s())
         open_things.enter_context(folder.locked(order.command))
+        open_things.callback(forget_unborn, folder)
+        version = signals.cuttable(lambda: ask_version(tools, version, folder), deadline, at=1)
         state = first_state(order, settings, version, name=folder.name, now_s=int(now_s()))
         folder.write(state)
         try:
             # a claim that is cut in the middle may have been stored: the first signal waits for it
             state = signals.cuttable(lambda: claim_build(order, settings, folder, state), deadline, at=2)
-        except Interrupted:
-            raise  # what is known of it is on disk
-        except Exception:
-            shutil.rmtree(folder.path, ignore_errors=True)
+        except (UsageError, ResultsError):
+            (folder.path / STATE).unlink()  # there is no build, so there is no run
             raise
         run = open_run(folder, state, tools, signals, display)
         open_things.callback(run.log.close)
@@ -100,6 +100,26 @@ def new_folder(order: Order, settings: Settings, now_s: float) -> RunFolder:
     return create_folder(
         settings.state, lambda attempt: run_name(order.job.job, build_number(now_s + attempt)), tries=NAME_TRIES
     )
+
+
+def ask_version(tools: Tools, version: Version, folder: RunFolder) -> Version:
+    """Return the version of a cluster that is there already; ``unknown`` when it does not answer: ``up`` will say why.
+
+    Raises: UsageError when it cannot be asked.
+    """
+    ask = getattr(tools.provider, "cluster_version", None)
+    if ask is None:
+        return version
+    try:
+        return replace(version, text=ask(folder.work), source="cluster")
+    except ProviderError:
+        return replace(version, text=UNKNOWN, source="cluster")
+
+
+def forget_unborn(folder: RunFolder) -> None:
+    """Remove the folder of a run that never got a state or whose claim failed."""
+    if not (folder.path / STATE).exists():
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def first_state(order: Order, settings: Settings, version: Version, *, name: str, now_s: int) -> RunState:

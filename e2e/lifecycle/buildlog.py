@@ -21,6 +21,7 @@ class BuildLog:
         self.path = path
         self.lost = 0
         self._now_s = now_s
+        self._in_line = False
         self._lock = threading.Lock()
         try:
             self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -30,10 +31,12 @@ class BuildLog:
     def line(self, text: str) -> None:
         """Write lines of our own, each with the time."""
         stamp = datetime.fromtimestamp(self._now_s(), tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.plain("".join(f"{stamp} {line}\n" for line in text.splitlines() or [""]))
+        lines = "".join(f"{stamp} {line}\n" for line in text.splitlines() or [""])
+        self.plain(f"\n{lines}" if self._in_line else lines)
 
     def plain(self, text: str) -> None:
         """Write text as it is: what a program printed, with its line ends."""
+        self._in_line = not text.endswith("\n") if text else self._in_line
         rest = memoryview(text.encode("utf-8", "replace"))
         with self._lock:
             while rest:

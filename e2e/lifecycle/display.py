@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from e2e.lifecycle.state import Tally
-from upload.model import StepRecord
+from upload.model import Case, Status, StepRecord
 
 if TYPE_CHECKING:
     from providers.releases.sources import Progress
@@ -30,7 +31,7 @@ class SuiteProgress:
 
 
 class Display(Protocol):
-    """Shows a run. Called from the main thread only, often; decides itself how much of it is shown."""
+    """Shows a run. Called often; decides itself how much of it is shown. ``progress`` may come from any thread."""
 
     def step_began(self, name: str) -> None:
         """Show that a step began."""
@@ -47,8 +48,8 @@ class Display(Protocol):
     def suite(self, progress: SuiteProgress) -> None:
         """Show how far the suite is."""
 
-    def case_failed(self, name: str, text: str) -> None:
-        """Show that a case failed."""
+    def case_ended(self, case: Case) -> None:
+        """Show that a case ended, and how."""
 
     def output(self, text: str) -> None:
         """Show what a tester printed."""
@@ -59,7 +60,7 @@ class Display(Protocol):
 
 def make_display(log_format: str, *, verbose: bool, stream: IO[str] | None = None) -> Display:
     """Return the display for ``--log-format``; ``auto`` is live on a terminal and plain elsewhere."""
-    out = stream or sys.stderr
+    out = cast("IO[str]", QuietStream(stream or sys.stderr))
     if log_format == "json":
         return JsonDisplay(out)
     if log_format == "live" or (log_format == "auto" and out.isatty()):
@@ -67,6 +68,28 @@ def make_display(log_format: str, *, verbose: bool, stream: IO[str] | None = Non
 
         return LiveDisplay(out, verbose=verbose)
     return PlainDisplay(out, verbose=verbose)
+
+
+class QuietStream:
+    """A stream that swallows errors: a terminal or a pipe that is gone must not end a run."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Leave the rest to the stream."""
+        return getattr(self._stream, name)
 
 
 @dataclass(slots=True)
@@ -104,11 +127,10 @@ class PlainDisplay:
         if self._is_time():
             self._line(suite_text(progress))
 
-    def case_failed(self, name: str, text: str) -> None:
-        """Write the case's name, and why with ``-v``."""
-        self._line(f"FAILED {name}")
-        if self.verbose and text:
-            self._line(text)
+    def case_ended(self, case: Case) -> None:
+        """Write a failed one; all of them with ``-v``."""
+        if case.status is Status.FAILED or self.verbose:
+            self._line(f"{case.status} {case.name} ({case.seconds:.1f} s)")
 
     def output(self, text: str) -> None:
         """Write it with ``-v``; it is in the build log anyhow."""
@@ -167,9 +189,9 @@ class JsonDisplay:
             counts = {"total": tally.total, "passed": tally.passed, "failed": tally.failed, "skipped": tally.skipped}
             self._write("suite", **counts, running=sorted(progress.running), eta_s=progress.eta_s)
 
-    def case_failed(self, name: str, text: str) -> None:
-        """Write it with the text."""
-        self._write("case-failed", name=name, text=text)
+    def case_ended(self, case: Case) -> None:
+        """Write it with its text."""
+        self._write("case-ended", name=case.name, status=case.status, seconds=case.seconds, text=case.text)
 
     def output(self, text: str) -> None:
         """Leave it to the build log."""

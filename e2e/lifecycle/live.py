@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from e2e.lifecycle.display import SuiteProgress, progress_text, suite_text
-from upload.model import StepRecord
+from upload.model import Case, Status, StepRecord
 
 if TYPE_CHECKING:
     from providers.releases.sources import Progress
@@ -72,11 +72,13 @@ class LiveDisplay:
         """Show it below the step."""
         self._suite = progress
 
-    def case_failed(self, name: str, text: str) -> None:
-        """Leave a line."""
-        self._print(f"  [red]✗ {escape(name)}[/red]")
-        if self._verbose and text:
-            self._print(escape(text))
+    def case_ended(self, case: Case) -> None:
+        """Leave a line for a failed one; for all of them with ``-v``."""
+        if case.status is Status.FAILED:
+            self._print(f"  [red]✗ {escape(case.name)}[/red] [dim]{case.seconds:.1f} s[/dim]")
+        elif self._verbose:
+            mark = "[green]✓[/green]" if case.status is Status.PASSED else "[dim]-[/dim]"
+            self._print(f"  {mark} {escape(case.name)} [dim]{case.seconds:.1f} s[/dim]")
 
     def output(self, text: str) -> None:
         """Leave it with ``-v``."""

@@ -24,11 +24,12 @@ NAMES_KEPT = 500
 class SuiteFollower:
     """What is known of one suite while it runs. ``look`` reads on; the rest are facts.
 
-    ``base`` is the tally of an earlier pass of the same suite. ``case_failed`` is told (title, text) of each failure.
+    ``base`` is the tally of an earlier pass of the same suite. ``ended`` is told of each case when it ends.
+    ``problems``: files that could not be collected, each of which is a failed case of its own.
     """
 
     file: Path
-    case_failed: Callable[[str, str], None]
+    ended: Callable[[Case], None]
     base: Tally = NO_TALLY
     clock: Callable[[], float] = time.monotonic
     total: int = 0
@@ -54,11 +55,11 @@ class SuiteFollower:
         """Return the counts, the earlier pass included."""
         counts = {status: sum(case.status is status for case in self.finished) for status in Status}
         failed = (case.name for case in self.finished if case.status is Status.FAILED)
-        names = (*self.base.failed_names, *dict.fromkeys([*failed, *self.problems]))
+        names = (*self.base.failed_names, *dict.fromkeys(failed))
         return Tally(
-            total=self.base.total + max(self.total, len(self.finished)) + len(self.problems),
+            total=self.base.total + max(self.total + len(self.problems), len(self.finished)),
             passed=self.base.passed + counts[Status.PASSED],
-            failed=self.base.failed + counts[Status.FAILED] + len(self.problems),
+            failed=self.base.failed + counts[Status.FAILED],
             skipped=self.base.skipped + counts[Status.SKIPPED],
             failed_names=names[:NAMES_KEPT],
         )
@@ -85,7 +86,7 @@ class SuiteFollower:
             self._finish(name, event)
         elif kind == "problem" and name not in self.problems:
             self.problems.append(name)
-            self.case_failed(name, str(event.get("text", "")))
+            self._finish(f"[suite] {name} should be collected", {"status": "failed", **event})
         elif kind == "leftover":
             self.leftovers.append(f"{event.get('kind', '')} {name}")
 
@@ -96,9 +97,9 @@ class SuiteFollower:
         except ValueError:
             status = Status.FAILED
         text = str(event.get("text", ""))
-        self.finished.append(Case(name=name, status=status, seconds=float(event.get("seconds", 0.0)), text=text))
-        if status is Status.FAILED:
-            self.case_failed(name, text)
+        case = Case(name=name, status=status, seconds=float(event.get("seconds", 0.0)), text=text)
+        self.finished.append(case)
+        self.ended(case)
 
     def _eta_s(self) -> float | None:
         done = len(self.finished)

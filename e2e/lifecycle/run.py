@@ -94,10 +94,13 @@ class Run:
         return Mark(MARK, str(self.folder.path))
 
     def change(self, edit: Callable[[RunState], RunState]) -> None:
-        """Change the state, in memory and on disk."""
+        """Change the state, in memory and on disk. A full disk must not keep a cluster from being taken down."""
         with self.signals.held():
             self.state = edit(self.state)
-            self.folder.write(self.state)
+            try:
+                self.folder.write(self.state)
+            except HarnessError as error:
+                self.display.note(f"{error}; going on without")
 
     def fail(self, step: str, error: BaseException) -> None:
         """Add what went wrong. A bug of ours leaves its traceback in the build log."""

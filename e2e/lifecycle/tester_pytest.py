@@ -14,6 +14,7 @@ from e2e.lifecycle.testers import Host, TesterBroken, TestPlan, TestResult
 from upload.errors import HarnessError, Outcome, UsageError
 
 SUITE = Path(__file__).parents[1] / "suite"
+PYTEST = (sys.executable, "-P", "-m", "pytest")  # -P: no folder of a caller may shadow our packages
 
 # pytest's own exit codes (pytest.ExitCode); they are translated, never passed on
 PASSED, FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = range(6)
@@ -29,10 +30,11 @@ class Pass:
 
 
 class PytestTester:
-    """Runs ``python -m pytest`` on a suite that uses the plugin ``e2e.plugin``."""
+    """Runs ``python -m pytest`` on a suite that uses the plugin ``e2e.plugin``. ``program``: how pytest is started."""
 
-    def __init__(self, suite: Path = SUITE) -> None:
+    def __init__(self, suite: Path = SUITE, program: Sequence[str] = PYTEST) -> None:
         self._suite = suite
+        self._program = tuple(program)
 
     def describe(self, plan: TestPlan) -> tuple[tuple[str, ...], ...]:
         """Return the two command lines."""
@@ -42,7 +44,7 @@ class PytestTester:
         """Write the JUnit that killed passes did not write, from their events; return what finished."""
         tally = Tally()
         for each in passes(plan):
-            follower = SuiteFollower(plan.work / f"{each.shard}.events.jsonl", host.case_failed, base=tally)
+            follower = SuiteFollower(plan.work / f"{each.shard}.events.jsonl", host.case_ended, base=tally)
             follower.look()
             complete_junit(plan.artifacts / each.shard, follower)
             tally = follower.tally()
@@ -61,9 +63,9 @@ class PytestTester:
         for each in passes(plan):
             events = plan.work / f"{each.shard}.events.jsonl"
             events.unlink(missing_ok=True)
-            follower = SuiteFollower(events, host.case_failed, base=tally)
+            follower = SuiteFollower(events, host.case_ended, base=tally)
             host.on_tick(_look(follower, host))
-            ended = host.run(Command(self._argv(plan, each, broken), plan.env, plan.work))
+            ended = host.run(Command(self._argv(plan, each, broken), plan.env, self._suite))
             follower.look()
             complete_junit(plan.artifacts / each.shard, follower)
             tally, tail = follower.tally(), ended.output_tail or tail
@@ -83,9 +85,9 @@ class PytestTester:
         parallel = ("-n", str(each.workers), "--dist", "worksteal") if each.workers else ("-n", "0")
         titles = [("--e2e-focus", plan.focus), ("--e2e-skip", plan.skip)]
         return (
-            *(sys.executable, "-P", "-m", "pytest"),  # -P: the caller's folder must not shadow our packages
+            *self._program,
             *("-c", str(self._suite / "pytest.ini"), "--rootdir", str(self._suite), str(self._suite)),
-            *("-m", each.select, *parallel, "-v", "-rfE", "--color=no", "--continue-on-collection-errors"),
+            *("-m", each.select, *parallel, "-q", "--no-header", "--color=no", "--continue-on-collection-errors"),
             *("--junitxml", str(plan.artifacts / each.shard), "--basetemp", str(plan.work / "tmp")),
             *("--e2e-cluster", str(plan.cluster_file), "--e2e-run", plan.run),
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),

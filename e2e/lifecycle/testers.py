@@ -13,6 +13,7 @@ from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.state import NO_TALLY, Tally
 from providers.contracts import Cluster
 from upload.errors import HarnessError, Outcome, UsageError
+from upload.model import Case
 
 GROUP = "federated_e2e.testers"
 
@@ -75,8 +76,8 @@ class Host(Protocol):
     def suite(self, progress: SuiteProgress) -> None:
         """Show how far the suite is."""
 
-    def case_failed(self, name: str, text: str) -> None:
-        """Show that a case failed."""
+    def case_ended(self, case: Case) -> None:
+        """Show that a case ended, and how."""
 
     def note(self, text: str) -> None:
         """Write a line to the build log."""

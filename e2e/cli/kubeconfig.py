@@ -1,0 +1,21 @@
+"""``e2e kubeconfig``: the path of a run's kubeconfig."""
+
+from __future__ import annotations
+
+import click
+
+from e2e.cli._options import run_argument
+
+
+@click.command(name="kubeconfig")
+@run_argument
+def command(run: str | None) -> None:
+    r"""Print the path of a run's kubeconfig: the newest run whose cluster is up unless RUN is given.
+
+    \b
+    kubectl --kubeconfig "$(e2e kubeconfig)" get nodes
+    """
+    from e2e.lifecycle.attach import cluster_of
+    from e2e.settings import current_settings
+
+    click.echo(str(cluster_of(current_settings().state, run).kubeconfig))

@@ -1,0 +1,109 @@
+"""A provider and a tester that are quick and do what a config says: fail, hang, break. Installed by tests/support/harness.py.
+
+The cluster is one process that sleeps; it carries a mark, as those of the local provider do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from e2e.lifecycle.tester_pytest import PytestTester
+from providers import process
+from providers.contracts import Cluster, ClusterSpec, Context, Resource
+from upload.errors import ProviderError
+
+Behaviour = Literal["ok", "fail", "hang", "swallow", "bug", "exit", "late"]
+SECRET = "canary-5b1f0c9d7e"
+
+
+class FakeSettings(BaseModel):
+    """What each call does. ``left``: names that ``leftovers`` finds after ``down``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    up: Behaviour = "ok"
+    dump: Behaviour = "ok"
+    down: Behaviour = "ok"
+    left: list[str] = []
+
+
+class FakeProvider:
+    """A cluster that is one sleeping process."""
+
+    Settings: ClassVar[type[BaseModel]] = FakeSettings
+    features: ClassVar[frozenset[str]] = frozenset()
+    owns_cluster: ClassVar[bool] = True
+
+    def __init__(self, settings: FakeSettings) -> None:
+        self._settings = settings
+
+    def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
+        with ctx.steps.step("Start"):
+            if not process.marked(mark(ctx)):
+                env = {"FAKE_CLUSTER": mark(ctx).value, "PATH": os.environ["PATH"]}
+                process.start(["sleep", "900"], env=env, cwd=ctx.folder, output=ctx.folder / "log")
+        ctx.keep_secret(SECRET)
+        behave(self._settings.up, ctx)
+        kubeconfig = ctx.folder / "kubeconfig"
+        kubeconfig.write_text("{}")
+        return Cluster(name=ctx.cluster, kubeconfig=kubeconfig, version=ctx.binaries.version, nodes=("n1",))
+
+    def is_up(self, ctx: Context) -> bool:
+        return bool(process.marked(mark(ctx)))
+
+    def dump(self, ctx: Context, dest: Path) -> None:
+        (dest / "metadata.json").write_text(f'{{"token": "{SECRET}"}}\n')
+        behave(self._settings.dump, ctx)
+
+    def down(self, ctx: Context) -> None:
+        behave(self._settings.down, ctx)
+        process.end(mark(ctx), deadline=ctx.deadline)
+
+    def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
+        living = [Resource("process", process.describe(each)) for each in process.marked(mark(ctx))]
+        return (*living, *(Resource("thing", name) for name in self._settings.left))
+
+
+def mark(ctx: Context) -> process.Mark:
+    return process.Mark("FAKE_CLUSTER", str(ctx.folder))
+
+
+def behave(behaviour: Behaviour, ctx: Context) -> None:
+    """Do what the config says."""
+    if behaviour == "fail":
+        raise ProviderError("the cloud said no", hint="ask the cloud")
+    if behaviour == "bug":
+        raise KeyError("no such thing")
+    if behaviour == "exit":
+        sys.exit(0)
+    if behaviour == "late":
+        while ctx.deadline.remaining_s() > 0:
+            time.sleep(0.01)
+        raise ProviderError("the cloud is slow")
+    while behaviour == "hang":
+        time.sleep(60)
+    while behaviour == "swallow":
+        try:
+            time.sleep(60)
+        except Exception:
+            continue
+
+
+class FakeTester(PytestTester):
+    """The pytest tester with another program in pytest's place: tests/support/fake_provider/fake_pytest.py."""
+
+    def __init__(self) -> None:
+        super().__init__(program=(sys.executable, "-S", "-E", str(Path(__file__).parent / "fake_pytest.py")))
+
+
+class TinyTester(PytestTester):
+    """The pytest tester on a suite of a few cases that need no cluster."""
+
+    def __init__(self) -> None:
+        super().__init__(suite=Path(__file__).parent / "suite")
