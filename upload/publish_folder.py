@@ -49,7 +49,7 @@ def publish_folder(request: FolderRequest, store: Store, *, censor: Censor, stat
         raise UsageError(f"{request.folder} is no folder")
     memory = state / _key(request, store)
     with _alone(memory):
-        build = _remembered(memory, request.wanted) or _claimed(request, store)
+        build = _remembered(memory, request.wanted) or _claimed(request, store, censor)
         _remember(memory, build)
         subject = store.uri_of(build_paths(build).folder)
         with FileJournal(memory / "journal", subject) as journal:
@@ -65,11 +65,11 @@ def preview_folder(request: FolderRequest, store: Store, *, censor: Censor, scra
     return prepare(request.as_build(replace(request.wanted, number=number)), censor=censor, scratch=scratch)
 
 
-def _claimed(request: FolderRequest, store: Store) -> BuildRef:
+def _claimed(request: FolderRequest, store: Store, censor: Censor) -> BuildRef:
     wanted = request.wanted
     if wanted.number and store.stat(build_paths(wanted).finished) is not None:
         return wanted  # nothing to claim: send finds out whether it is the same build
-    started = Started(request.now_s, request.node, request.version)
+    started = Started(request.now_s, censor.text(request.node), censor.text(request.version))
     return claim(store, wanted, started, now_s=request.now_s)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from upload.model import Finding
+    from upload.model import BuildRef, Finding
     from upload.publish import Prepared, Publication
     from upload.publish_folder import FolderRequest
 
@@ -54,9 +54,11 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
     if not options["job"] or not results:
         raise click.UsageError("a folder needs --job and --results")
     settings = read_settings(os.environ, cwd=Path.cwd())
+    wanted = BuildRef(str(options["prefix"]).strip("/"), str(options["job"]), str(options["build"]))
+    _check_names(wanted)
     request = FolderRequest(
         folder=folder,
-        wanted=BuildRef(str(options["prefix"]).strip("/"), str(options["job"]), str(options["build"])),
+        wanted=wanted,
         node=settings.node,
         now_s=int(time.time()),
         version=str(options["version"]),
@@ -69,6 +71,17 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
     done = publish_folder(request, store, censor=censor, state=settings.state / "publish")
     _show_done(done)
     return 0
+
+
+def _check_names(wanted: BuildRef) -> None:
+    """Refuse names that no reader can address: here they are flags, so it is the user's to change them."""
+    from upload.layout import check_job, check_number, check_prefix
+    from upload.model import Severity
+
+    number = check_number(wanted.number) if wanted.number else ()
+    for finding in (*check_prefix(wanted.prefix), *check_job(wanted.job), *number):
+        if finding.severity is Severity.ERROR:
+            raise click.UsageError(finding.what)
 
 
 def _show_plan(request: FolderRequest, results: str, *, censor_secrets: tuple[str, ...]) -> None:
