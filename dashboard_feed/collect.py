@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from upload.model import Finding, Severity
 from upload.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from dashboard_feed.buckets import BucketSpec
     from upload.store import Store
@@ -24,56 +25,92 @@ DAY_BUILDS = 300
 MOST_JOBS = 2_000
 MOST_IDS = 100_000
 READERS = 8
+BUCKET_S = 900.0
 
 
-def read_bucket(spec: BucketSpec, *, match: re.Pattern[str] | None, now_s: int) -> Bucket:
+def read_bucket(
+    spec: BucketSpec,
+    *,
+    match: re.Pattern[str] | None,
+    now_s: int,
+    budget_s: float = BUCKET_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> Bucket:
     """Return a bucket's jobs by name, each with its newest builds.
 
     Builds: the newest 30, and beyond them those that ended within the last 24 hours, 300 at most.
-    ``match`` is searched in the full name, prefix included. A bucket that cannot be read is one finding.
+    ``match`` is searched in the full name, prefix included. A bucket that cannot be read is one finding; one that is
+    slow is left after ``budget_s``, with what was read so far.
     """
-    findings: list[Finding] = []
-    jobs: list[Job] = []
+    until = clock() + budget_s
+    reader = _BucketReader(spec, now_s, lambda: clock() > until)
     try:
-        store = open_store(spec.uri, anonymous_too=True)
-        for name in _job_names(store, findings):
-            if spec.excludes(name) or (match and not match.search(spec.prefix + name)):
-                continue
-            jobs.append(_read_job(store, spec, name, findings=findings, now_s=now_s))
+        reader.read(open_store(spec.uri, anonymous_too=True), match)
     except Exception as error:  # noqa: BLE001  # one bucket must not stop the others, whatever it answers
         what = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
-        findings.append(Finding("bucket.unreadable", spec.uri, what))
-    return Bucket(spec, tuple(jobs), tuple(findings))
+        reader.note("bucket.unreadable", "", what)
+    return Bucket(spec, tuple(reader.jobs), tuple(reader.findings))
 
 
-def _read_job(store: Store, spec: BucketSpec, name: str, *, findings: list[Finding], now_s: int) -> Job:
-    try:
-        numbers = _numbers(store, name, findings)
-        return Job(spec, name, _newest_builds(numbers, lambda number: read_build(store, name, number), now_s))
-    except HarnessError as error:
-        findings.append(Finding("job.unreadable", f"{name}/", str(error)))
-        return Job(spec, name, ())
+class _BucketReader:
+    """Gathers the jobs and findings of one bucket; what was gathered stays when reading stops."""
 
+    def __init__(self, spec: BucketSpec, now_s: int, is_late: Callable[[], bool]) -> None:
+        self.spec = spec
+        self.now_s = now_s
+        self.is_late = is_late
+        self.jobs: list[Job] = []
+        self.findings: list[Finding] = []
 
-def _job_names(store: Store, findings: list[Finding]) -> list[str]:
-    names = list(islice(_folders(store, ""), MOST_JOBS + 1))
-    if len(names) > MOST_JOBS:
-        findings.append(Finding("bucket.jobs", "", f"more than {MOST_JOBS} jobs; the rest is not read"))
-    if not names:
-        findings.append(Finding("bucket.empty", "", "no job was found here", severity=Severity.WARNING))
-    return sorted(names[:MOST_JOBS])
+    def note(self, rule: str, place: str, what: str, severity: Severity = Severity.ERROR) -> None:
+        self.findings.append(Finding(rule, place, what, severity=severity))
 
+    def read(self, store: Store, match: re.Pattern[str] | None) -> None:
+        for name in self.job_names(store):
+            if self.spec.excludes(name) or (match and not match.search(self.spec.prefix + name)):
+                continue
+            if self.is_late():
+                self.note("bucket.slow", f"{name}/", "the bucket is too slow; this job and what follows was not read")
+                return
+            try:
+                builds = self.newest_builds(store, name, self.numbers(store, name))
+            except HarnessError as error:
+                self.note("job.unreadable", f"{name}/", str(error))
+                builds = ()
+            self.jobs.append(Job(self.spec, name, builds))
 
-def _numbers(store: Store, job: str, findings: list[Finding]) -> list[str]:
-    """Return a job's build ids, newest first. Ids that are no integers come last, and break other readers."""
-    numbers = list(islice(_folders(store, f"{job}/"), MOST_IDS + 1))
-    if len(numbers) > MOST_IDS:
-        findings.append(Finding("job.builds", f"{job}/", f"more than {MOST_IDS} builds; newer ones may not be read"))
-    odd = sorted(number for number in numbers if not order(number)[0])
-    if odd:
-        what = f"build ids that are no integers: {', '.join(odd[:5])[:200]}; use YYYYMMDDHHMMSS"
-        findings.append(Finding("build.id", f"{job}/", what, ("test-history", "gubernator", "kettle", "triage")))
-    return sorted(numbers[:MOST_IDS], key=order, reverse=True)
+    def job_names(self, store: Store) -> list[str]:
+        names = list(islice(_folders(store, ""), MOST_JOBS + 1))
+        if len(names) > MOST_JOBS:
+            self.note("bucket.jobs", "", f"more than {MOST_JOBS} jobs; the rest is not read")
+        if not names:
+            self.note("bucket.empty", "", "no job was found here", Severity.WARNING)
+        return sorted(names[:MOST_JOBS])
+
+    def numbers(self, store: Store, job: str) -> list[str]:
+        """Return a job's build ids, newest first. Ids that are no integers come last, and break other readers."""
+        numbers = list(islice(_folders(store, f"{job}/"), MOST_IDS + 1))
+        if len(numbers) > MOST_IDS:
+            self.note("job.builds", f"{job}/", f"more than {MOST_IDS} builds; newer ones may not be read")
+        if odd := sorted(number for number in numbers if not order(number)[0]):
+            what = f"build ids that are no integers: {', '.join(odd[:5])[:200]}; use YYYYMMDDHHMMSS"
+            readers = ("test-history", "gubernator", "kettle", "triage")
+            self.findings.append(Finding("build.id", f"{job}/", what, readers))
+        return sorted(numbers[:MOST_IDS], key=order, reverse=True)
+
+    def newest_builds(self, store: Store, job: str, numbers: list[str]) -> tuple[Build, ...]:
+        """Read builds, newest first, in chunks: the first always, the next while builds are still of the last day."""
+        builds: list[Build] = []
+        with ThreadPoolExecutor(max_workers=READERS) as pool:
+            for start in range(0, min(len(numbers), DAY_BUILDS), GRID_BUILDS):
+                if builds and self.is_late():
+                    self.note("bucket.slow", f"{job}/", "the bucket is too slow; older builds were not read")
+                    break
+                chunk = list(pool.map(lambda n: read_build(store, job, n), numbers[start : start + GRID_BUILDS]))
+                builds += chunk
+                if not any(b.finished_s is not None and self.now_s - b.finished_s <= DAY_S for b in chunk[-3:]):
+                    break
+        return tuple(builds)
 
 
 def _folders(store: Store, prefix: str) -> Iterator[str]:
@@ -82,15 +119,3 @@ def _folders(store: Store, prefix: str) -> Iterator[str]:
             name = entry.path.removeprefix(prefix).rstrip("/")
             if name and "/" not in name and name not in (".", ".."):
                 yield name
-
-
-def _newest_builds(numbers: Sequence[str], read: Callable[[str], Build], now_s: int) -> tuple[Build, ...]:
-    """Read builds, newest first, in chunks: the first always, the next while builds are still of the last day."""
-    builds: list[Build] = []
-    with ThreadPoolExecutor(max_workers=READERS) as pool:
-        for start in range(0, min(len(numbers), DAY_BUILDS), GRID_BUILDS):
-            chunk = list(pool.map(read, numbers[start : start + GRID_BUILDS]))
-            builds += chunk
-            if not any(b.finished_s is not None and now_s - b.finished_s <= DAY_S for b in chunk[-3:]):
-                break
-    return tuple(builds)

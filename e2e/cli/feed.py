@@ -25,6 +25,7 @@ def build(buckets_yaml: Path, out: Path, match: str | None) -> None:
     A bucket that is broken costs itself a finding and does not stop the others.
     """
     from dashboard_feed.buckets import read_buckets
+    from dashboard_feed.show import count
     from dashboard_feed.site import build_site
 
     made = build_site(read_buckets(buckets_yaml), out, match=match, now_s=int(time.time()))
@@ -34,7 +35,8 @@ def build(buckets_yaml: Path, out: Path, match: str | None) -> None:
         )
     if len(made.findings) > SHOWN_FINDINGS:
         click.echo(f"… and {len(made.findings) - SHOWN_FINDINGS} more findings, on the first page", err=True)
-    click.echo(f"{made.jobs} jobs, {made.builds} builds, {made.pages} pages ({made.written} files changed)")
+    counts = ", ".join((count(made.jobs, "job"), count(made.builds, "build"), count(made.pages, "page")))
+    click.echo(f"{counts} ({count(made.written, 'file')} written)")
     click.echo(made.index.absolute().as_uri())
 
 
