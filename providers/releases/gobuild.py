@@ -37,7 +37,7 @@ def find_go(env: Mapping[str, str], limit: Limit) -> Go:
     """Return the ``go`` on PATH. Raises ProviderError when there is none, or when it does not run."""
     path = shutil.which("go", path=env.get("PATH", ""))
     if path is None:
-        raise ProviderError("there is no go on PATH", hint="install Go from go.dev/dl")
+        raise ProviderError("there is no go on PATH", hint="install Go 1.26 or newer from go.dev/dl")
     said = run_go(("go", "env", "GOVERSION"), GoCall(path, Path("/"), go_env(env), limit))
     version = re.search(r"go(\d+\.\d+(?:\.\d+)?)", said)
     if version is None:

@@ -71,11 +71,11 @@ class Supplier:
         return {name: self._keep(staged) for name, staged in got.items()}
 
     def _build(self, wanted: Mapping[str, Want], folder: Path) -> dict[str, Path]:
+        if not self._can_build(wanted):
+            return {}
         groups: dict[str, tuple[Pin, list[Program]]] = {}
-        for name, want in wanted.items():
-            if isinstance(want.pin, ProviderError):
-                self._note([name], "go build: ", want.pin)
-            else:
+        for want in wanted.values():
+            if isinstance(want.pin, Pin):
                 groups.setdefault(want.pin.project, (want.pin, []))[1].append(want.program)
 
         def job(pin: Pin, programs: Sequence[Program], limit: Limit) -> list[Staged]:
@@ -95,6 +95,15 @@ class Supplier:
             {",".join(p.name for p in group[1]): partial(job, *group) for group in groups.values()}, "go build: "
         )
         return {staged.key.program: self._keep(staged) for group in built.values() for staged in group}
+
+    def _can_build(self, wanted: Mapping[str, Want]) -> bool:
+        """Say whether all have pins. Building some for minutes, to say then that others cannot be built, helps nobody."""
+        unpinned = {name: want.pin for name, want in wanted.items() if isinstance(want.pin, ProviderError)}
+        for name in wanted:
+            why = unpinned.get(name) or ProviderError(f"not begun, because {', '.join(unpinned)} cannot be built")
+            if unpinned:
+                self._note([name], "go build: ", why)
+        return not unpinned
 
     def _run(self, jobs: Mapping[str, Callable[[Limit], T]], place: str) -> dict[str, T]:
         """Run jobs named by their programs; note what no place had, raise what must not be passed over."""

@@ -237,9 +237,20 @@ def test_without_go_and_network_the_error_names_each_source_and_what_to_do(tmp_p
         "kwok v0.8.0 for linux/amd64 cannot be had:\n"
         "  cache: not there\n"
         "  official: 127.0.0.1: no connection (Connection refused)\n"
-        "  go build: there is no go on PATH"
+        "  go build: not begun, because kubectl, kube-scheduler cannot be built"
     )
-    assert raised.value.hint.endswith("; or export E2E_MIRROR=https://your.mirror")
+    assert raised.value.hint == "make go-pins VERSION=v1.34.0; or export E2E_MIRROR=https://your.mirror"
+
+
+def test_without_go_the_error_of_a_pinned_version_says_so(tmp_path: Path) -> None:
+    dead = ReleaseServer("http://127.0.0.1:9")
+    release = resolve(VERSION, sources=dead.sources(tmp_path / "cache"), deadline=within())
+
+    with pytest.raises(ProviderError) as raised:
+        release.ensure(("kubectl",), deadline=within())
+
+    assert str(raised.value).endswith("\n  go build: there is no go on PATH")
+    assert raised.value.hint == "install Go 1.26 or newer from go.dev/dl; or export E2E_MIRROR=https://your.mirror"
 
 
 def test_offline_nothing_is_asked(server: ReleaseServer, cache: Path) -> None:
