@@ -100,7 +100,7 @@ class _Reader:
 
     def read(self, text: XMLText) -> Iterator[Case | Finding]:
         """Yield cases while the text is read, then what was wrong."""
-        feed = _Feed()
+        feed = Feed()
         try:
             for chunk in text.chunks():
                 feed.add(chunk)
@@ -196,7 +196,7 @@ class _Reader:
         return Finding(rule, self._name, what, readers=("testgrid", "gubernator", "kettle", "test-history"))
 
 
-class _Feed:
+class Feed:
     """Gathers chunks for the parser. It doubles its size while a single tag fills it.
 
     expat before 2.6 scans an unfinished tag from its start at every call: an attribute of 100 MB in chunks of 64 KiB
@@ -210,18 +210,22 @@ class _Feed:
 
     @property
     def is_due(self) -> bool:
+        """Say whether enough is gathered."""
         return self._size >= self._due
 
     def add(self, chunk: str) -> None:
+        """Put one more chunk behind the others."""
         self._chunks.append(chunk)
         self._size += len(chunk)
 
     def take(self) -> str:
+        """Return what is gathered and begin anew."""
         text = "".join(self._chunks)
         self._chunks, self._size = [], 0
         return text
 
     def adapt(self, *, moved: bool) -> None:
+        """Learn whether the parser got beyond a tag with what it was given last."""
         self._due = 0 if moved else min(max(2 * self._due, 1 << 17), _LARGEST_FEED)
 
 

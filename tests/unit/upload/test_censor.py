@@ -147,6 +147,15 @@ def test_secret_across_large_chunks_is_found(size: int) -> None:
     assert b"".join(Censor([PLAIN]).stream(chunks)) == text.replace(PLAIN.encode(), b"*" * 15)
 
 
+@pytest.mark.parametrize("before_border", range(-2, 60))
+def test_secret_at_any_place_around_a_border_is_found(before_border: int) -> None:
+    size = 1 << 17
+    place = size - before_border
+    text = b"x" * place + PLAIN.encode() + b"y" * size
+
+    assert b"".join(Censor([PLAIN]).stream((text[:size], text[size:]))) == text.replace(PLAIN.encode(), b"*" * 15)
+
+
 def test_thousands_of_secrets_are_found_in_one_pass() -> None:
     secrets = [f"secret-number-{n:06d}" for n in range(3_000)]
     text = " ".join(secrets)
