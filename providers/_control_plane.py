@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from providers import process
-from providers.contracts import Context
+from providers._gates import SERVED, hold_back, let_go
+from providers.contracts import Deadline
 from providers.kwok import PORTS_NEEDED, ChoosePorts, Death, Home, Plan, configuration, first_death, said_by_kwokctl
 from upload.errors import DeadlineExceeded, ProviderError, StepError
 
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
     from providers.api import Api
 
 STEP = "Start control plane"
-# The controller manager gives the API server 10 s and then ends, kwok 31 s, and a busy machine may need more; what ends
-# sooner than this has another reason.
-IMPATIENT_AFTER_S = 8.0
 ANSWER_S = 1.0
 
 
@@ -28,11 +27,10 @@ class PortTaken(ProviderError):
 class ControlPlane:
     """The processes of one cluster, from start until usable."""
 
-    def __init__(self, plan: Plan, home: Home, ctx: Context) -> None:
+    def __init__(self, plan: Plan, home: Home, deadline: Deadline) -> None:
         self._plan = plan
         self._home = home
-        self._deadline = ctx.deadline
-        self._note = ctx.steps.note
+        self._deadline = deadline
 
     def is_whole(self) -> bool:
         """Say whether every component was started, lives, and the API server is ready: nothing is left to start."""
@@ -49,28 +47,28 @@ class ControlPlane:
         if self._home.workdir.exists():
             process.end(self._home.mark, deadline=self._deadline)
         try:
-            for folder in (self._home.workdir, self._home.folder / "home"):
+            for folder in (self._home.workdir, self._home.gates, self._home.folder / "home"):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(mode=0o700, parents=True)
             self._home.output.unlink(missing_ok=True)
+            held = replace(self._plan, programs=hold_back(self._plan.programs, self._home.gates))
             self._home.config.touch(mode=0o600)
-            self._home.config.write_text(configuration(self._plan, self._home, choose_ports(PORTS_NEEDED)))
+            self._home.config.write_text(configuration(held, self._home, choose_ports(PORTS_NEEDED)))
         except OSError as exc:
             raise ProviderError(f"{self._home.folder} cannot be prepared: {exc}") from exc
         self._run_kwokctl()
 
     def check(self) -> None:
-        """Start a component again that gave up waiting for the API server; raise for any other that ended.
-
-        Raises: PortTaken; StepError with the component's last lines.
-        """
-        death = first_death(self._home, self._plan.components)
-        if death is None:
-            return
-        if death.age_s < IMPATIENT_AFTER_S:
+        """Raise when a component has ended. Raises: PortTaken; StepError with the component's last lines."""
+        if death := first_death(self._home, self._plan.components):
             raise _explained(death)
-        self._note(f"{death.component} ended after {death.age_s:.0f} s and is started again: {death.last_line}")
-        self._run_kwokctl()  # it starts what does not run, and only that
+
+    def let_go(self, gate: str) -> None:
+        """Let the components start that were held back until ``gate``."""
+        try:
+            let_go(self._home.gates, gate)
+        except OSError as exc:
+            raise ProviderError(f"{self._home.gates}: {exc}") from exc
 
     def _run_kwokctl(self) -> None:
         argv = [str(self._plan.programs["kwokctl"]), "--name", self._home.name, "--config", str(self._home.config)]
@@ -91,11 +89,11 @@ class ControlPlane:
                 raise self._failed(
                     f"kwokctl ended with code {code}: {said_by_kwokctl(self._home) or 'it said nothing'}"
                 )
-            death = first_death(self._home, self._plan.components)
-            if death and death.age_s < IMPATIENT_AFTER_S:
-                raise _explained(death)
-            if prober.look() and code == 0:
-                return
+            self.check()
+            if prober.look():
+                self.let_go(SERVED)
+                if code == 0:
+                    return
             try:
                 process.pause(self._deadline)
             except DeadlineExceeded as exc:

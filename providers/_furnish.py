@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from providers._control_plane import ControlPlane
+from providers._gates import READY
 from providers._hollow import node_names, nodes
 from providers._kubeconfig import write_private
 from providers._usable import Look, create_missing, nodes_missing, service_account_missing, wait_until
@@ -35,7 +36,7 @@ def furnish(control_plane: ControlPlane, plan: Plan, home: Home, spec: ClusterSp
             for node in nodes(ctx.cluster, spec.nodes, pod_cidr=spec.pod_cidr, version=version):
                 _keep_trying("Add nodes", partial(create_missing, api, "/api/v1/nodes", node), control_plane, ctx)
         with ctx.steps.step(STEP):
-            for look in _looks(api, plan, names):
+            for look in _looks(api, plan, names, control_plane):
                 _keep_trying(STEP, look, control_plane, ctx)
     return Cluster(
         name=ctx.cluster, kubeconfig=kubeconfig, version=version, nodes=names, kubectl=plan.programs["kubectl"]
@@ -46,7 +47,7 @@ def _keep_trying(step: str, look: Look, control_plane: ControlPlane, ctx: Contex
     wait_until(step, look, ctx.deadline, check=control_plane.check)
 
 
-def _looks(api: Api, plan: Plan, names: tuple[str, ...]) -> Iterator[Look]:
+def _looks(api: Api, plan: Plan, names: tuple[str, ...], control_plane: ControlPlane) -> Iterator[Look]:
     """Yield what to wait for, one after the other: what the components that run can bring about.
 
     A config may have switched some of them off.
@@ -57,13 +58,14 @@ def _looks(api: Api, plan: Plan, names: tuple[str, ...]) -> Iterator[Look]:
     if with_accounts := managed and "-serviceaccount" not in off:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": probe}}
         yield partial(create_missing, api, "/api/v1/namespaces", body)
+    yield lambda: "" if api.text("/readyz") == "ok" else "not ready"
+    control_plane.let_go(READY)
     if "kwok-controller" in plan.components:
         removed = managed and "-node-lifecycle" not in off and "-nodelifecycle" not in off
         yield partial(nodes_missing, api, names, taints_removed=removed)
     if with_accounts:
         yield partial(service_account_missing, api, probe)
         api.delete(f"/api/v1/namespaces/{probe}")  # nobody waits until it is gone
-    yield lambda: "" if api.text("/readyz") == "ok" else "not ready"
 
 
 def write_kubeconfig(home: Home, ctx: Context) -> Path:

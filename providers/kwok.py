@@ -9,7 +9,6 @@ import json
 import random
 import re
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +89,11 @@ class Home:
     def kubeconfig(self) -> Path:
         """The kubeconfig that kwokctl makes, which names files in ``pki``."""
         return self.cluster / "kubeconfig.yaml"
+
+    @property
+    def gates(self) -> Path:
+        """Scripts in the place of programs, and the files that they wait for."""
+        return self.folder / "gates"
 
     @property
     def output(self) -> Path:
@@ -208,10 +212,9 @@ def _is_free(port: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A component that ended by itself. ``age_s``: how long it had lived, at most."""
+    """A component that ended by itself."""
 
     component: str
-    age_s: float
     output_tail: str
 
     @property
@@ -227,17 +230,16 @@ class Death:
         return _TAKEN in self.output_tail
 
 
-def first_death(home: Home, components: Sequence[str], *, now_s: float | None = None) -> Death | None:
-    """Return the first component that was started and is not alive, or None. ``now_s``: UTC epoch."""
+def first_death(home: Home, components: Sequence[str]) -> Death | None:
+    """Return the first component that was started and is not alive, or None."""
     for component in components:
         pid_file = home.cluster / "pids" / f"{component}.pid"
         try:
-            pid, started_s = int(pid_file.read_text()), pid_file.stat().st_mtime
+            pid = int(pid_file.read_text())
         except (OSError, ValueError):  # not started yet, or being written
             continue
         if not is_alive(pid):
-            age_s = max(0.0, (time.time() if now_s is None else now_s) - started_s)
-            return Death(component, age_s, tail(home.logs / f"{component}.log"))
+            return Death(component, tail(home.logs / f"{component}.log"))
     return None
 
 

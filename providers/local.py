@@ -107,7 +107,7 @@ class LocalProvider:
 
     def _make(self, plan: Plan, spec: ClusterSpec, ctx: Context) -> Cluster:
         home = _home(ctx)
-        control_plane = ControlPlane(plan, home, ctx)
+        control_plane = ControlPlane(plan, home, ctx.deadline)
         if control_plane.is_whole():
             ctx.steps.note("the control plane of an earlier call is running; going on with it")
         else:

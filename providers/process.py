@@ -20,7 +20,7 @@ import psutil
 from providers.contracts import Deadline
 from upload.errors import ProviderError
 
-POLL_S = 0.02
+POLL_S = 0.04
 LOOKS = 2
 PRIVATE = 0o077
 END_S = 15.0

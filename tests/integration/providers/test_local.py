@@ -265,7 +265,7 @@ def test_a_full_disk_is_an_error_that_says_so(context: Context, programs: Folder
     """A limit on the size of files stands in for the disk: etcd cannot lay out its log of 64 MB."""
     limit = 8 * 1024 * 1024
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed_up", str(context.folder), str(programs.folder), programs.version],
+        [sys.executable, "-m", "tests.support.bring_up", str(context.folder), str(programs.folder), programs.version],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         cwd=ROOT,
         capture_output=True,
@@ -295,7 +295,7 @@ def killed_at(moment: str, context: Context, programs: FolderBinaries) -> None:
     argv = [
         sys.executable,
         "-m",
-        "tests.support.killed_up",
+        "tests.support.bring_up",
         str(context.folder),
         str(programs.folder),
         programs.version,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,10 @@ def home(folder: Path) -> Home:
     return Home(folder, "c1")
 
 
-def start(cluster: Home, component: str, pid: int | str, log: str = "", age_s: float = 0.0) -> None:
+def start(cluster: Home, component: str, pid: int | str, log: str = "") -> None:
     pid_file = cluster.cluster / "pids" / f"{component}.pid"
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     pid_file.write_text(str(pid))
-    os.utime(pid_file, (1000.0 - age_s, 1000.0 - age_s))
     cluster.logs.mkdir(parents=True, exist_ok=True)
     (cluster.logs / f"{component}.log").write_text(log)
 
@@ -154,13 +152,13 @@ def test_a_pid_file_that_is_being_written_is_no_death(tmp_path: Path) -> None:
     assert first_death(home(tmp_path), ("etcd",)) is None
 
 
-def test_a_dead_component_is_told_with_its_age_and_its_log(tmp_path: Path) -> None:
+def test_a_dead_component_is_told_with_its_log(tmp_path: Path) -> None:
     start(home(tmp_path), "etcd", os.getpid())
-    start(home(tmp_path), "kube-scheduler", NO_PID, log="one\ntwo\n", age_s=12.0)
+    start(home(tmp_path), "kube-scheduler", NO_PID, log="one\ntwo\n")
 
-    death = first_death(home(tmp_path), ("etcd", "kube-scheduler"), now_s=1000.0)
+    death = first_death(home(tmp_path), ("etcd", "kube-scheduler"))
 
-    assert death == Death("kube-scheduler", 12.0, "one\ntwo")
+    assert death == Death("kube-scheduler", "one\ntwo")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +171,7 @@ def test_a_dead_component_is_told_with_its_age_and_its_log(tmp_path: Path) -> No
     ids=["taken", "flag", "silent"],
 )
 def test_a_taken_port_is_known_by_the_log(log: str, taken: bool) -> None:
-    assert Death("etcd", 0.0, log).port_taken is taken
+    assert Death("etcd", log).port_taken is taken
 
 
 @pytest.mark.parametrize(
@@ -187,7 +185,7 @@ def test_a_taken_port_is_known_by_the_log(log: str, taken: bool) -> None:
     ids=["reason before usage", "no reason", "nothing", "long"],
 )
 def test_the_telling_line_of_a_log_is_shown(log: str, line: str) -> None:
-    assert Death("etcd", 0.0, log).last_line == line
+    assert Death("etcd", log).last_line == line
 
 
 @pytest.mark.parametrize(
@@ -210,13 +208,3 @@ def test_what_kwokctl_said_is_its_last_complaint(tmp_path: Path, printed: str, s
     cluster.output.write_text(printed)
 
     assert said_by_kwokctl(cluster) == said
-
-
-def test_age_is_measured_from_now_by_default(tmp_path: Path) -> None:
-    start(home(tmp_path), "etcd", NO_PID)
-    os.utime(home(tmp_path).cluster / "pids" / "etcd.pid", (time.time(), time.time()))
-
-    death = first_death(home(tmp_path), ("etcd",))
-
-    assert death is not None
-    assert death.age_s < 60

@@ -1,4 +1,4 @@
-"""Runs ``LocalProvider.up`` in a process of its own, so that a test can kill it: ``python -m tests.support.killed_up``.
+"""Runs ``LocalProvider.up`` in a process of its own, to be killed or timed: ``python -m tests.support.bring_up``.
 
 Arguments: the cluster's folder, the folder of the programs, the version.
 """
