@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
-from lightkube import Client, KubeConfig
+from lightkube import Client, ConfigError, KubeConfig
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import SingleConfig
 
@@ -21,10 +21,12 @@ FIELD_MANAGER = "e2e"
 
 
 def read_config(kubeconfig: Path) -> SingleConfig:
-    """Return the current context's server and credentials. Raises ProviderError where there is none."""
-    config = KubeConfig.from_file(kubeconfig).get()
-    if config is None:
-        raise ProviderError(f"{kubeconfig} has no current context")
+    """Return the current context's server and credentials. Raises ProviderError when there is none."""
+    try:
+        config = KubeConfig.from_file(kubeconfig).get()
+    except (ConfigError, OSError, KeyError, TypeError, ValueError) as exc:
+        raise ProviderError(f"{kubeconfig} cannot be used: {exc}") from exc
+    assert config is not None  # only where a default is given
     return config
 
 

@@ -24,12 +24,12 @@ class Selection:
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         """Name all items, report what cannot be named, then select."""
-        problems = list(_name_all(items))
-        titles = {item.nodeid: item.stash[TITLE] for item in items if TITLE in item.stash}
-        problems.extend(clashes(titles))
-        for problem in problems:
+        nameless = list(_name_all(items))
+        ambiguous = clashes({item.nodeid: item.stash[TITLE] for item in items if TITLE in item.stash})
+        for problem in (*nameless, *ambiguous.values()):
             _report(session, problem)
-        items[:] = [item for item in items if TITLE in item.stash]
+        # xdist runs what was collected in spite of errors, and one title must not have two results
+        items[:] = [item for item in items if item.stash.get(TITLE, None) not in (None, *ambiguous)]
         dropped = [item for item in items if not self._wanted(item.stash[TITLE])]
         if dropped:
             config.hook.pytest_deselected(items=dropped)

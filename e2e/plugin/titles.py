@@ -33,22 +33,22 @@ def case_title(*, sig: str, docstring: str, param_id: str = "", flags: Sequence[
     return " ".join(parts)
 
 
-def clashes(titles: Mapping[str, str]) -> tuple[str, ...]:
-    """Return one message per title that more than one test has. ``titles``: node id -> title."""
+def clashes(titles: Mapping[str, str]) -> dict[str, str]:
+    """Return, for each title that more than one test has, what to say about it. ``titles``: node id -> title."""
     owners: dict[str, list[str]] = {}
     for node_id, title in titles.items():
         owners.setdefault(title, []).append(node_id)
-    return tuple(
-        f"{' and '.join(sorted(ids))} have the same title {title!r}; change the first line of one docstring"
+    return {
+        title: f"{' and '.join(sorted(ids))} have the same title {title!r}; change the first line of one docstring"
         for title, ids in sorted(owners.items())
         if len(ids) > 1
-    )
+    }
 
 
 def evidence_name(title: str) -> str:
     """Return the folder name of a case's evidence: ``<slug60>-<sha8>``, safe as a path and as an object name."""
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:SLUG_CHARS].rstrip("-")
-    return f"{slug}-{title_hash(title)}"
+    return f"{slug or 'case'}-{title_hash(title)}"
 
 
 def title_hash(title: str) -> str:
