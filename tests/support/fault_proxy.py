@@ -96,7 +96,7 @@ class FaultProxy:
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     log: list[Exchange] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.RLock = field(default_factory=threading.RLock)  # a match may look at the log
 
     def add(self, act: Act, match: Callable[[Request], bool] = lambda _r: True, **rest: object) -> None:
         """Plan a fault."""
