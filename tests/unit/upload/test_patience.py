@@ -86,7 +86,7 @@ def test_callers_deadline_ends_it_without_a_useless_wait() -> None:
     time = Time()
     patience = time.patience(remaining_s=lambda: 3.0 - time.now_s)
 
-    with pytest.raises(DeadlineExceeded, match="x was not done after 1.5 s") as caught:
+    with pytest.raises(DeadlineExceeded, match=r"x was not done after 1\.5 s") as caught:
         patience.persist("x", failing(10**6), again=is_passing)
     assert time.slept == [0.5, 1.0]
     assert isinstance(caught.value.__cause__, Passing)
