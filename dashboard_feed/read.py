@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from dashboard_feed.builds import Artifact, Build
 from dashboard_feed.records import read_record
 from upload.errors import HarnessError
 from upload.junit import iter_junit
-from upload.layout import ARTIFACTS, BUILD_LOG, FINISHED, RUNNER_JUNIT, STARTED, is_junit_path
+from upload.layout import ARTIFACTS, BUILD_LOG, FINISHED, LARGEST_JUNIT_BYTES, RUNNER_JUNIT, STARTED, is_junit_path
 from upload.model import Case, Finding, Severity
 
 if TYPE_CHECKING:
@@ -18,20 +18,29 @@ if TYPE_CHECKING:
 
     from upload.store import Store
 
-LARGEST_DOCUMENT = 1 << 20
-LARGEST_JUNIT = 100_000_000  # as much as TestGrid reads
-LARGEST_JUNIT_OF_BUILD = 200_000_000
-LARGEST_LOG = 4 << 20
-MOST_OBJECTS = 10_000
-MOST_CASES = 50_000
 LOG_LINES = 60
 TEXT_CHARS = 20_000
 NAME_CHARS = 2_000
 
 
-def read_build(store: Store, job: str, number: str) -> Build:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of one build is read, in bytes and counts. TestGrid reads no larger JUnit file either."""
+
+    document_bytes: int = 1 << 20
+    junit_bytes: int = LARGEST_JUNIT_BYTES
+    junit_of_build_bytes: int = 2 * LARGEST_JUNIT_BYTES
+    log_bytes: int = 4 << 20
+    objects: int = 10_000
+    cases: int = 50_000
+
+
+LIMITS = Limits()
+
+
+def read_build(store: Store, job: str, number: str, limits: Limits = LIMITS) -> Build:
     """Return one build. ``store`` is rooted at the bucket's folder of jobs."""
-    reader = _BuildReader(store, job, number)
+    reader = _BuildReader(store, job, number, limits)
     try:
         return reader.read()
     except Exception as error:  # noqa: BLE001  # whatever a bucket has thought of costs it this build and no more
@@ -40,8 +49,9 @@ def read_build(store: Store, job: str, number: str) -> Build:
 
 
 class _BuildReader:
-    def __init__(self, store: Store, job: str, number: str) -> None:
+    def __init__(self, store: Store, job: str, number: str, limits: Limits) -> None:
         self.store = store
+        self.limits = limits
         self.job = job
         self.number = number
         self.folder = f"{job}/{number}/"
@@ -53,7 +63,9 @@ class _BuildReader:
     def read(self) -> Build:
         artifacts = self.listed()
         record = read_record(
-            self.body(STARTED, LARGEST_DOCUMENT), self.body(FINISHED, LARGEST_DOCUMENT), where=self.folder.rstrip("/")
+            self.body(STARTED, self.limits.document_bytes),
+            self.body(FINISHED, self.limits.document_bytes),
+            where=self.folder.rstrip("/"),
         )
         runner = ARTIFACTS + RUNNER_JUNIT
         steps = self.cases([a for a in artifacts if a.path == runner])
@@ -79,12 +91,15 @@ class _BuildReader:
         )
 
     def listed(self) -> tuple[Artifact, ...]:
-        entries = list(islice(self.store.list(self.folder), MOST_OBJECTS + 1))
-        if len(entries) > MOST_OBJECTS:
+        entries = list(islice(self.store.list(self.folder), self.limits.objects + 1))
+        if len(entries) > self.limits.objects:
             self.note(
-                "build.objects", "", f"has more than {MOST_OBJECTS} objects; the rest is not shown", Severity.WARNING
+                "build.objects",
+                "",
+                f"has more than {self.limits.objects} objects; the rest is not shown",
+                Severity.WARNING,
             )
-        found = [Artifact(e.path.removeprefix(self.folder), e.size_bytes) for e in entries[:MOST_OBJECTS]]
+        found = [Artifact(e.path.removeprefix(self.folder), e.size_bytes) for e in entries[: self.limits.objects]]
         return tuple(artifact for artifact in found if artifact.path and not artifact.path.endswith("/"))
 
     def body(self, path: str, limit_bytes: int) -> bytes | None:
@@ -98,30 +113,36 @@ class _BuildReader:
     def cases(self, files: Sequence[Artifact]) -> tuple[Case, ...]:
         """Return the cases of JUnit files, in the order of their names, as far as the limits go."""
         found: list[Case] = []
-        budget = LARGEST_JUNIT_OF_BUILD
+        budget = self.limits.junit_of_build_bytes
         for file in files:
             budget -= file.size_bytes
             if budget < 0:
-                self.note("junit.size", file.path, f"the build's JUnit is larger than {LARGEST_JUNIT_OF_BUILD} bytes")
+                self.note(
+                    "junit.size",
+                    file.path,
+                    f"the build's JUnit is larger than {self.limits.junit_of_build_bytes} bytes",
+                )
                 break
-            body = self.body(file.path, LARGEST_JUNIT)
+            body = self.body(file.path, self.limits.junit_bytes)
             if body is None:
                 continue
             for item in iter_junit(body, name=file.path, published=True):
                 if isinstance(item, Finding):
                     self.findings.append(replace(item, object=self.folder + item.object))
-                elif len(found) < MOST_CASES:
+                elif len(found) < self.limits.cases:
                     found.append(_slim(item))
-        if len(found) == MOST_CASES:
-            self.note("junit.cases", "", f"more than {MOST_CASES} cases; the rest is not shown", Severity.WARNING)
+        if len(found) == self.limits.cases:
+            self.note(
+                "junit.cases", "", f"more than {self.limits.cases} cases; the rest is not shown", Severity.WARNING
+            )
         return tuple(found)
 
     def log_tail(self, artifacts: Sequence[Artifact]) -> str:
         """Return the last lines of the build log; a store reads whole objects only, so a large one is left out."""
         size = next((a.size_bytes for a in artifacts if a.path == BUILD_LOG), 0)
-        if not 0 < size <= LARGEST_LOG:
+        if not 0 < size <= self.limits.log_bytes:
             return ""
-        body = self.body(BUILD_LOG, LARGEST_LOG) or b""
+        body = self.body(BUILD_LOG, self.limits.log_bytes) or b""
         return "\n".join(body[-TEXT_CHARS:].decode("utf-8", "replace").rstrip().split("\n")[-LOG_LINES:])
 
 
