@@ -175,7 +175,8 @@ def unknown_words(words: list[str]) -> list[str]:
 
 def options_of(command: click.Command) -> set[str]:
     """Return every spelling of every option of a command."""
-    params = command.get_params(click.Context(command))
+    # a command keeps its help option from the first context that asks for it
+    params = command.get_params(click.Context(command, **cli.context_settings))
     return {word for param in params for word in (*param.opts, *param.secondary_opts) if word.startswith("-")}
 
 

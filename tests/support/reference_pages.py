@@ -67,26 +67,23 @@ def exit_code_page() -> str:
 
 
 def commands_page() -> str:
-    """Return ``commands.md``: what ``--help`` prints, for every command."""
+    """Return ``commands.md``: what ``--help`` prints, for every command, at 100 columns."""
     parts = ["# Commands", "", "What `e2e --help` and `e2e VERB --help` print.", ""]
-    for path, command in commands(cli, ("e2e",)):
-        parent: click.Context | None = None
-        for word in path[:-1]:
-            parent = click.Context(click.Command(word), info_name=word, parent=parent)
-        ctx = click.Context(command, info_name=path[-1], parent=parent, max_content_width=100, terminal_width=100)
-        parts += [f"## {' '.join(path)}", "", "```text", command.get_help(ctx).strip(), "```", ""]
+    for ctx in contexts(cli, "e2e", None):
+        parts += [f"## {ctx.command_path}", "", "```text", ctx.get_help().strip(), "```", ""]
     return "\n".join(parts)
 
 
-def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield a command and all below it, with their words."""
-    yield path, command
+def contexts(command: click.Command, name: str, parent: click.Context | None) -> Iterator[click.Context]:
+    """Yield the context of a command and of all below it, as they are when help is asked for."""
+    width = {"terminal_width": 100, "max_content_width": 100}
+    ctx = click.Context(command, info_name=name, parent=parent, **{**command.context_settings, **width})
+    yield ctx
     if isinstance(command, click.Group):
-        ctx = click.Context(command, info_name=path[-1])
-        for name in command.list_commands(ctx):
-            child = command.get_command(ctx, name)
+        for word in command.list_commands(ctx):
+            child = command.get_command(ctx, word)
             assert child is not None
-            yield from commands(child, (*path, name))
+            yield from contexts(child, word, ctx)
 
 
 def config_parts() -> dict[str, str]:
