@@ -2,7 +2,7 @@
 
 One folder for each failed case, ``<slug60>-<sha8>/``: ``case.txt`` (title, failure, how to run it again),
 ``objects.jsonl``, ``events.jsonl``, ``logs/<pod>_<container>.log`` where pods run. Secrets appear with names and sizes
-only; their values go to ``--e2e-secrets``, so that the publisher can blot them out of everything else.
+only; their values are blotted out here and go to ``--e2e-secrets``, so that the publisher does it everywhere else.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from e2e.plugin.titles import evidence_name
 from providers.api import Api, ApiRefused
 from providers.discovery import discover
 from providers.redaction import redact
+from upload.censor import Censor
 
 NAMESPACES = pytest.StashKey[list[str]]()
 FAILED = pytest.StashKey[bool]()
@@ -62,21 +63,21 @@ class EvidenceKeeper:
         folder = self._options.evidence / evidence_name(title)
         folder.mkdir(parents=True, exist_ok=True)
         namespaces = item.stash.get(NAMESPACES, [])
-        problems: tuple[str, ...] = ()
-        if report.when != "teardown" and namespaces:
-            problems = self._collect(folder, namespaces)
-        _write_case(folder, item, report, options=self._options, problems=problems)
-
-    def _collect(self, folder: Path, namespaces: Iterable[str]) -> tuple[str, ...]:
-        try:
-            with open_api(self._options.cluster.kubeconfig, answer_s=ANSWER_S) as api:
-                found = read_namespaces(api, namespaces, with_logs=POD_LOGS in self._options.cluster.features)
-        except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not hide why the case failed
-            return (f"no evidence of the cluster: {type(error).__name__}: {error}",)
-        write_evidence(folder, found)
+        found = self._collect(namespaces) if report.when != "teardown" and namespaces else Found()
+        censor = Censor(found.secrets)
+        write_evidence(folder, found, censor)
         if self._options.secrets is not None:
             append_secrets(self._options.secrets, found.secrets)
-        return tuple(found.problems)
+        mode = "a" if item.stash.get(FAILED, False) else "w"
+        with (folder / "case.txt").open(mode, encoding="utf-8") as stream:
+            stream.write(censor.text(case_text(item, report, self._options, found.problems)))
+
+    def _collect(self, namespaces: Iterable[str]) -> Found:
+        try:
+            with open_api(self._options.cluster.kubeconfig, answer_s=ANSWER_S) as api:
+                return read_namespaces(api, namespaces, with_logs=POD_LOGS in self._options.cluster.features)
+        except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not hide why the case failed
+            return Found(problems=[f"no evidence of the cluster: {type(error).__name__}: {error}"])
 
 
 @dataclass(slots=True)
@@ -130,15 +131,15 @@ def _read_logs(api: Api, namespace: str, found: Found) -> None:
             found.logs[f"{name}_{container['name']}.log"] = text
 
 
-def write_evidence(folder: Path, found: Found) -> None:
-    """Write the files of one case's evidence; a file that would be empty is left out."""
+def write_evidence(folder: Path, found: Found, censor: Censor) -> None:
+    """Write the files of one case's evidence, censored; a file that would be empty is left out."""
     for name, lines in (("objects.jsonl", found.objects), ("events.jsonl", found.events)):
         if lines:
             text = "".join(json.dumps(obj, sort_keys=True) + "\n" for obj in lines)
-            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).write_text(censor.text(text), encoding="utf-8")
     for name, text in found.logs.items():
         (folder / "logs").mkdir(exist_ok=True)
-        (folder / "logs" / name).write_text(text, encoding="utf-8")
+        (folder / "logs" / name).write_text(censor.text(text), encoding="utf-8")
 
 
 def append_secrets(file: Path, values: Iterable[str]) -> None:
@@ -150,16 +151,10 @@ def append_secrets(file: Path, values: Iterable[str]) -> None:
             stream.write(text)
 
 
-def _write_case(
-    folder: Path, item: pytest.Item, report: pytest.TestReport, *, options: RunOptions, problems: Iterable[str]
-) -> None:
-    """Write ``case.txt``, or append to it what failed later."""
+def case_text(item: pytest.Item, report: pytest.TestReport, options: RunOptions, problems: Iterable[str]) -> str:
+    """Return what a person reads first: for the first failure of a case title and commands too."""
     text = report.longreprtext or str(dict(report.user_properties).get("teardown-error", ""))
-    lines = [f"failed in {report.when} after {report.duration:.1f} s", "", *problems, text, ""]
-    file = folder / "case.txt"
-    if not item.stash.get(FAILED, False):
-        lines = [item.stash[TITLE], *how_to_run_again(item, options), "", *lines]
-        file.write_text("\n".join(lines), encoding="utf-8")
-        return
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write("\n".join(["", *lines]))
+    failure = [f"failed in {report.when} after {report.duration:.1f} s", "", *problems, text, ""]
+    if item.stash.get(FAILED, False):
+        return "\n".join(["", *failure])
+    return "\n".join([item.stash[TITLE], *how_to_run_again(item, options), "", *failure])

@@ -10,6 +10,7 @@ import pytest
 
 from e2e.plugin.evidence import Found, append_secrets, read_namespaces, write_evidence
 from tests.support.fake_api import fake_api
+from upload.censor import Censor
 
 CANARY = "canary-in-a-secret"
 
@@ -74,10 +75,14 @@ def test_logs_are_read_where_pods_run(tmp_path: Path) -> None:
 
 
 def test_files_are_json_lines_and_empty_ones_are_left_out(tmp_path: Path) -> None:
-    write_evidence(tmp_path, Found(objects=[{"b": 1, "a": "\u00e4"}, {"c": 2}], logs={"p_main.log": "said\n"}))
+    found = Found(objects=[{"b": 1, "a": "\u00e4"}, {"c": 2}], logs={"p_main.log": f"said {CANARY}\n"})
+    write_evidence(tmp_path, found, Censor([CANARY]))
     files = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
 
-    assert files == {"objects.jsonl": '{"a": "\\u00e4", "b": 1}\n{"c": 2}\n', "logs/p_main.log": "said\n"}
+    assert files == {
+        "objects.jsonl": '{"a": "\\u00e4", "b": 1}\n{"c": 2}\n',
+        "logs/p_main.log": f"said {'*' * len(CANARY)}\n",
+    }
 
 
 def test_secrets_are_appended_for_the_owner_only(tmp_path: Path) -> None:
