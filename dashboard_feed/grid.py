@@ -113,10 +113,11 @@ def _row(name: str, is_step: bool, cells: list[Result | None]) -> Row:
     return Row(name, is_step, tuple(cells), failing_for, since, last_good if failing_for else None)
 
 
-def _rank(row: Row) -> tuple[int, bool, int, int, str]:
-    """Put a failing step before the tests, since it explains them; but Test only repeats what they say."""
+def _rank(row: Row) -> tuple[int, int, int, int, str]:
+    """Put a failing step before the tests, since it explains them, and Test after them, since it repeats them."""
     if row.failing_for:
-        return (0, not row.is_step or row.name == TEST_STEP, -row.failing_for, -row.failures, row.name)
+        place = 1 if not row.is_step else 2 if row.name == TEST_STEP else 0
+        return (0, place, -row.failing_for, -row.failures, row.name)
     if row.is_flaky:
         return (1, row.is_step, -row.failures, -row.retries, row.name)
     return (2, not row.is_step, 0, 0, row.name)

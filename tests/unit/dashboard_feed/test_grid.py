@@ -76,10 +76,16 @@ def test_the_step_test_is_no_failure_of_its_own() -> None:
     assert [row.name for row in make_grid([cut], NOW_S).failing] == ["Test"]
 
 
-def test_a_failing_step_stands_above_the_tests() -> None:
-    build = Build("j", "1", cases=(Case("a", Status.FAILED),), steps=(Case("Up", Status.FAILED),))
+def test_failing_steps_stand_above_the_tests_but_the_one_that_repeats_them_below() -> None:
+    steps = (Case("Up", Status.FAILED), Case("Test", Status.FAILED))
+    build = Build("j", "1", cases=(Case("a", Status.FAILED), Case("b", Status.PASSED)), steps=steps)
 
-    assert [(row.name, row.is_step) for row in make_grid([build], NOW_S).rows] == [("Up", True), ("a", False)]
+    assert [(row.name, row.is_step) for row in make_grid([build], NOW_S).rows] == [
+        ("Up", True),
+        ("a", False),
+        ("Test", True),
+        ("b", False),
+    ]
 
 
 def test_a_step_and_a_test_of_one_name_stay_two_rows() -> None:
