@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from threading import Event
 
@@ -138,6 +138,11 @@ def _send_all(sender: _Sender, puts: Sequence[Put], tally: _Tally) -> None:
     """Write objects several at once; wait for all of them; raise what went wrong with any."""
     with ThreadPoolExecutor(sender.pace.workers, thread_name_prefix="upload") as pool:
         waiting = [pool.submit(_store, sender, put) for put in puts]
+        try:
+            wait(waiting)
+        except BaseException:  # a signal: what is in hand is finished, nothing more is begun
+            sender.hopeless.set()
+            raise
     errors = [error for future in waiting if (error := future.exception()) is not None]
     for put, future in zip(puts, waiting, strict=True):
         if future.exception() is None and future.result() is not None:

@@ -127,7 +127,7 @@ def _verify_job(store: Store, folder: str, job: str, now_s: int) -> Report:
 
 def _verify_build(store: Store, build: _Build, now_s: int) -> _BuildReport:
     try:
-        entries = list(store.list(build.folder))
+        entries = [e for e in store.list(build.folder) if not e.is_folder]  # consoles make empty objects for folders
     except StoreError as error:
         return _BuildReport((broken("object.unreadable", build.folder, str(error)),), False, 0)
     names = [e.path[len(build.folder) :] for e in entries]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -157,6 +160,21 @@ def test_store_that_refuses_everything_is_asked_no_further(store: Watched, statu
     with pytest.raises(StoreError) as caught:
         send(plan(), store, pace=replace(PACE, workers=1))
     assert (caught.value.status, len(tried)) == (status, 1)
+
+
+def test_signal_ends_a_send_after_what_is_in_hand(store: Watched) -> None:
+    main, once = threading.main_thread().ident or 0, iter([True])
+
+    def interrupt(_put: Put) -> None:
+        if next(once, False):
+            signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(0.05)
+
+    store.after = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        send(plan(), store, pace=replace(PACE, workers=2))
+
+    assert len(store.puts) < 10
 
 
 @pytest.mark.parametrize("stop_after", range(24))
