@@ -75,6 +75,9 @@ class FileStore:
         """Write a file, only if its generation is ``replaces``. Two writers at once: one of them fails."""
         target = self._place(put.path)
         with self._mapped(put.path, "written", hint=f"test -w {self._root} && df -h {self._root}"):
+            if not replaces and target.is_file():  # spares the copy; the link decides when there is none yet
+                self._check_same(put)
+                return self._describe(put.path, target.lstat())
             self._make_folders(target.parent)
             with _temporary(target.parent, put.body) as temporary:
                 stored = (
@@ -102,9 +105,12 @@ class FileStore:
         try:
             os.link(temporary, target)
         except FileExistsError:
-            if not self.holds(put):
-                raise PreconditionFailed(self.uri_of(put.path), "exists already, with other content") from None
+            self._check_same(put)
         return target.lstat()
+
+    def _check_same(self, put: Put) -> None:
+        if not self.holds(put):
+            raise PreconditionFailed(self.uri_of(put.path), "exists already, with other content")
 
     def _replace(self, put: Put, temporary: Path, target: Path, replaces: int) -> os.stat_result:
         with self._locked():
