@@ -10,7 +10,7 @@ from e2e.lifecycle.child import Command, Exit, Watch, run_child
 from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.run import CLUSTER, MARK, Run
 from e2e.lifecycle.state import Failure, Presence, Tally
-from e2e.lifecycle.testers import TestPlan, TestResult, make_tester
+from e2e.lifecycle.testers import SuitePlan, SuiteResult, make_tester
 from providers import process
 from providers.contracts import Deadline
 from upload.errors import HarnessError, Outcome, ProviderError, UsageError
@@ -47,7 +47,7 @@ def take_tally(run: Run, tally: Tally) -> None:
         run.change(lambda state: replace(state, tally=tally))
 
 
-def take_result(run: Run, result: TestResult) -> None:
+def take_result(run: Run, result: SuiteResult) -> None:
     """Make a suite's verdict the run's: first what it said, then what it left behind on a cluster that stays."""
     if result.outcome is not Outcome.PASSED and result.stopped is None:
         run.recorder.mark_failed(result.text, result.outcome)
@@ -96,13 +96,13 @@ def publish(run: Run, deadline: Deadline) -> None:
     publish_open_run(run, deadline)
 
 
-def make_plan(run: Run) -> TestPlan:
+def make_plan(run: Run) -> SuitePlan:
     """Return what the tester is given. Raises UsageError when the run has no cluster that is up."""
     facts = run.folder.read_cluster(CLUSTER)
     if facts is None:
         raise UsageError(f"{run.state.run} has no cluster that is up", hint="e2e status")
     suite = run.tools.job.suite
-    return TestPlan(
+    return SuitePlan(
         run=run.state.run,
         cluster=facts,
         cluster_file=run.folder.cluster_file(CLUSTER),

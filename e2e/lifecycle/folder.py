@@ -74,7 +74,7 @@ class RunFolder:
             return RunState.from_json(json.loads((self.path / STATE).read_text(encoding="utf-8")))
         except FileNotFoundError as exc:
             raise UsageError(f"there is no run {self.name}", hint="e2e status") from exc
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
             raise UsageError(f"the state of {self.name} cannot be read: {exc}", hint=f"look at {self.path}") from exc
 
     def write(self, state: RunState) -> None:

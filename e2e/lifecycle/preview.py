@@ -12,7 +12,7 @@ from e2e.lifecycle.begin import Order, check_artifacts, first_state
 from e2e.lifecycle.display import PlainDisplay
 from e2e.lifecycle.sequence import SEQUENCES, STEPS
 from e2e.lifecycle.state import build_number, run_name
-from e2e.lifecycle.testers import TestPlan, make_tester
+from e2e.lifecycle.testers import SuitePlan, make_tester
 from e2e.lifecycle.tools import make_tools, resolve_version
 from e2e.settings import Settings
 from providers.contracts import Cluster
@@ -71,10 +71,10 @@ def _uploads(order: Order, build: str) -> Iterator[str]:
         yield f"upload:     {store.uri_of(path)}"
 
 
-def _plan(order: Order, settings: Settings, run: str, artifacts: Path) -> TestPlan:
+def _plan(order: Order, settings: Settings, run: str, artifacts: Path) -> SuitePlan:
     folder = settings.state / "runs" / run
     suite = order.job.suite
-    return TestPlan(
+    return SuitePlan(
         run=run,
         cluster=Cluster("c1", folder / "cluster" / "c1" / "kubeconfig", ""),
         cluster_file=folder / "cluster" / "c1.json",

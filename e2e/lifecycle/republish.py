@@ -6,7 +6,7 @@ import secrets
 import time
 from dataclasses import replace
 
-from e2e.lifecycle.attach import Later, adopt_claim, attached, find_run
+from e2e.lifecycle.attach import Later, adopt_claim, attached, find_run, take_over
 from e2e.lifecycle.display import make_display
 from e2e.lifecycle.publish import store_of
 from e2e.lifecycle.run import Run
@@ -24,8 +24,15 @@ def republish(ref: str, results: str | None) -> None:
     folder = find_run(settings.state, ref, wanted=lambda state: not state.published)
     with attached(folder, Later("publish"), settings, display) as run:
         run.resumes = True
+        if not run.state.is_ended:
+            if run.state.is_live:
+                raise UsageError(
+                    f"{run.state.run} was killed and has a cluster", hint=f"e2e down {run.state.run} --resume"
+                )
+            take_over(run, aborts=False)
         choose_build(run, settings, results)
         perform(run, STEPS["publish"])
+        run.change(lambda state: replace(state, ended_s=state.ended_s or int(run.now_s())))
         failure = run.failures[-1] if run.failures and not run.state.published else None
         if failure is not None:
             error = HarnessError(failure.text, hint=failure.hint)
@@ -36,9 +43,11 @@ def republish(ref: str, results: str | None) -> None:
 def choose_build(run: Run, settings: Settings, results: str | None) -> None:
     """Have the run own a build in the store that it goes to. Raises: UsageError when there is nothing to publish."""
     from upload.claim import claim
+    from upload.store import open_store
 
     state = run.state
-    if results is None or results == state.store:
+    wanted = open_store(results).uri if results else state.store
+    if wanted == state.store:
         if state.published:
             raise UsageError(f"{state.run} is published already", hint=f"e2e results {state.run}")
         if not state.store:
@@ -47,9 +56,7 @@ def choose_build(run: Run, settings: Settings, results: str | None) -> None:
         if run.state.claimed:
             return
     token = secrets.token_hex(8)
-    run.change(
-        lambda state: replace(state, store=results or state.store, claim_token=token, claimed=False, published=False)
-    )
+    run.change(lambda state: replace(state, store=wanted, claim_token=token, claimed=False, published=False))
     build = claim(
         store_of(run.state),
         BuildRef(state.prefix, state.job_name, ""),

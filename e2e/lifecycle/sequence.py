@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from e2e.lifecycle import acts
 from e2e.lifecycle.run import Run
-from e2e.lifecycle.state import Failure, Keep, RunState
+from e2e.lifecycle.state import Failure, Keep
 from providers.contracts import Deadline
 from upload.errors import DeadlineExceeded, HarnessError, Interrupted, Outcome
 
@@ -71,6 +71,9 @@ SEQUENCES = {
     "resume": ("dump", "down", "publish"),
 }
 
+# These bring a run to its end; the others do something with it in between.
+WHOLE = frozenset({"run", "up", "resume"})
+
 
 def conduct(run: Run, sequence: str) -> Outcome:
     """Do the steps of a sequence and return what the run came to: by the first failure."""
@@ -80,14 +83,9 @@ def conduct(run: Run, sequence: str) -> Outcome:
         if step.wanted(run):
             perform(run, step)
     note_signal(run)
-    run.change(lambda state: _ended(state, int(run.now_s())))
+    if sequence in WHOLE or (sequence == "down" and not run.state.needs_publishing and not run.state.is_live):
+        run.change(lambda state: replace(state, ended_s=int(run.now_s())))
     return run.outcome
-
-
-def _ended(state: RunState, now_s: int) -> RunState:
-    """Mark a run as ended when nothing is left to do but what its owner keeps or must publish again."""
-    is_kept = state.kept or not state.is_live
-    return replace(state, ended_s=state.ended_s or now_s) if is_kept else state
 
 
 def perform(run: Run, step: Step) -> None:
@@ -103,7 +101,8 @@ def perform(run: Run, step: Step) -> None:
         with run.recorder.step(step.title):
             in_time(act, deadline)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # of a provider or of ours: dump, down and publish follow
-        run.fail(step.title, error)
+        if not (isinstance(error, Interrupted) and run.state.suite_ended):  # then the verdict stands
+            run.fail(step.title, error)
         finished = run.state.finished_steps
     else:
         finished = (*run.state.finished_steps, step.verb)

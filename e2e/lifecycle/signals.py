@@ -67,7 +67,8 @@ class Signals:
     ``groups`` are process groups that must not outlive us.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, again_s: float = AGAIN_S) -> None:
+        self._again_s = again_s
         self.received: list[int] = []
         self.groups: set[int] = set()
         self.on_signal: Callable[[int], None] = _ignore
@@ -160,7 +161,7 @@ class Signals:
             return
         wait_s = self._wait_s(region)
         region.cut = wait_s <= 0
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_S if region.cut else wait_s + SHORTEST_TIMER_S)
+        signal.setitimer(signal.ITIMER_REAL, self._again_s if region.cut else wait_s + SHORTEST_TIMER_S)
         if region.cut:
             raise StepCut
 

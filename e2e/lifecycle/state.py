@@ -123,9 +123,14 @@ class RunState:
         return any(presence in (Presence.MADE, Presence.UP) for presence in self.clusters.values())
 
     @property
+    def needs_publishing(self) -> bool:
+        """Whether it owns a build that is not finished."""
+        return self.claimed and not self.published
+
+    @property
     def needs_work(self) -> bool:
         """Whether something of it is still to be done: a cluster to take down, or results to publish."""
-        return self.is_live or (self.claimed and not self.published) or not self.is_ended
+        return self.is_live or self.needs_publishing or not self.is_ended
 
     @property
     def is_ended(self) -> bool:

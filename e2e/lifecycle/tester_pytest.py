@@ -10,7 +10,7 @@ from pathlib import Path
 from e2e.lifecycle.child import Command, Exit
 from e2e.lifecycle.progress import SuiteFollower
 from e2e.lifecycle.state import Tally
-from e2e.lifecycle.testers import Host, TesterBroken, TestPlan, TestResult
+from e2e.lifecycle.testers import BrokenTester, Host, SuitePlan, SuiteResult
 from upload.errors import HarnessError, Outcome, UsageError
 
 SUITE = Path(__file__).parents[1] / "suite"
@@ -36,11 +36,11 @@ class PytestTester:
         self._suite = suite
         self._program = tuple(program)
 
-    def describe(self, plan: TestPlan) -> tuple[tuple[str, ...], ...]:
+    def describe(self, plan: SuitePlan) -> tuple[tuple[str, ...], ...]:
         """Return the two command lines."""
         return tuple(self._argv(plan, each, ()) for each in passes(plan))
 
-    def salvage(self, plan: TestPlan, host: Host) -> Tally:
+    def salvage(self, plan: SuitePlan, host: Host) -> Tally:
         """Write the JUnit that killed passes did not write, from their events; return what finished."""
         tally = Tally()
         for each in passes(plan):
@@ -52,7 +52,7 @@ class PytestTester:
                 host.note(f"cut while running: {', '.join(sorted(follower.running))}")
         return tally
 
-    def test(self, plan: TestPlan, host: Host) -> TestResult:
+    def test(self, plan: SuitePlan, host: Host) -> SuiteResult:
         """Run both passes; the second one also when cases of the first one failed, so that all results are there.
 
         Raises: UsageError when pytest refuses its command line, HarnessError when it breaks.
@@ -81,7 +81,7 @@ class PytestTester:
             verdict(codes, tally, stopped=stopped), stopped=stopped, output_tail=tail, leftovers=tuple(leftovers)
         )
 
-    def _argv(self, plan: TestPlan, each: Pass, broken: Sequence[str]) -> tuple[str, ...]:
+    def _argv(self, plan: SuitePlan, each: Pass, broken: Sequence[str]) -> tuple[str, ...]:
         parallel = ("-n", str(each.workers), "--dist", "worksteal") if each.workers else ("-n", "0")
         titles = [("--e2e-focus", plan.focus), ("--e2e-skip", plan.skip)]
         return (
@@ -97,7 +97,7 @@ class PytestTester:
         )
 
 
-def passes(plan: TestPlan) -> tuple[Pass, Pass]:
+def passes(plan: SuitePlan) -> tuple[Pass, Pass]:
     """Return what is run: the cases that bear company, then those that do not."""
     return (
         Pass("junit_01.xml", f"({plan.select}) and not serial", plan.workers),
@@ -117,19 +117,19 @@ def check_code(ended: Exit) -> int:
     if ended.code == USAGE:
         raise UsageError(f"pytest refused to start: {last}")
     if ended.code < 0 or ended.code == 137:
-        raise TesterBroken("pytest was killed, and not by us: out of memory?", ended.output_tail)
-    raise TesterBroken(f"pytest ended with code {ended.code}: {last}", ended.output_tail)
+        raise BrokenTester("pytest was killed, and not by us: out of memory?", ended.output_tail)
+    raise BrokenTester(f"pytest ended with code {ended.code}: {last}", ended.output_tail)
 
 
-def verdict(codes: Sequence[int], tally: Tally, *, stopped: HarnessError | None) -> TestResult:
+def verdict(codes: Sequence[int], tally: Tally, *, stopped: HarnessError | None) -> SuiteResult:
     """Return what the passes' codes and the counted cases come to."""
     if tally.failed or FAILED in codes:
-        return TestResult(Outcome.TESTS_FAILED, f"{tally.failed} of {tally.done} cases failed", tally)
+        return SuiteResult(Outcome.TESTS_FAILED, f"{tally.failed} of {tally.done} cases failed", tally)
     if stopped is None and all(code == NOTHING for code in codes):
-        return TestResult(
+        return SuiteResult(
             Outcome.USAGE, "nothing selected: no case matches preset, --select, --focus and --skip", tally
         )
-    return TestResult(Outcome.PASSED, "", tally)
+    return SuiteResult(Outcome.PASSED, "", tally)
 
 
 def complete_junit(path: Path, follower: SuiteFollower) -> None:

@@ -18,7 +18,7 @@ from upload.model import Case
 GROUP = "federated_e2e.testers"
 
 
-class TesterBroken(HarnessError):
+class BrokenTester(HarnessError):
     """The tester itself broke: what it says about the cases is worth nothing. ``output_tail``: its last lines."""
 
     def __init__(self, message: str, output_tail: str) -> None:
@@ -27,7 +27,7 @@ class TesterBroken(HarnessError):
 
 
 @dataclass(frozen=True, slots=True)
-class TestPlan:
+class SuitePlan:
     """What is to be tested and where things lie. All paths are absolute.
 
     ``select``: marker expression; ``focus`` and ``skip``: regular expressions on titles, or empty. ``artifacts``: gets
@@ -49,7 +49,7 @@ class TestPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class TestResult:
+class SuiteResult:
     """How a suite ended. ``outcome``: PASSED, TESTS_FAILED, USAGE (nothing selected) or BUG; ``text``: why, for a reader.
 
     ``stopped``: why it was stopped before its end; then ``outcome`` says what the finished cases came to.
@@ -86,13 +86,13 @@ class Host(Protocol):
 class Tester(Protocol):
     """Runs one suite against one cluster."""
 
-    def test(self, plan: TestPlan, host: Host) -> TestResult:
+    def test(self, plan: SuitePlan, host: Host) -> SuiteResult:
         """Run the suite; whatever it starts, it starts through ``host``. Raises HarnessError when it cannot run at all."""
 
-    def salvage(self, plan: TestPlan, host: Host) -> Tally:
+    def salvage(self, plan: SuitePlan, host: Host) -> Tally:
         """Complete the results of a suite whose process was killed, from what it left in ``work``; start nothing."""
 
-    def describe(self, plan: TestPlan) -> tuple[tuple[str, ...], ...]:
+    def describe(self, plan: SuitePlan) -> tuple[tuple[str, ...], ...]:
         """Return the commands that ``test`` would run, for ``--dry-run``. Does nothing."""
 
 

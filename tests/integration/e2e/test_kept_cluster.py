@@ -1,0 +1,175 @@
+"""up, test, dump, down and the questions in between, each a process of its own, against one kept cluster."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from e2e.lifecycle.state import Presence
+from tests.support.harness import JOB, Harness, kill
+
+
+@pytest.fixture
+def run(harness: Harness) -> str:
+    """Return the name of a run whose cluster is up."""
+    done = harness.e2e("up", harness.write_job())
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+def test_cluster_lives_across_processes(harness: Harness, run: str) -> None:
+    kubeconfig = harness.e2e("kubeconfig")
+    shell = harness.e2e("shell", "-c", 'echo "$KUBECONFIG"')
+    first, second = harness.e2e("test"), harness.e2e("test", JOB, "--focus", "fail")
+    dump = harness.e2e("dump", run)
+    down = harness.e2e("down", "fake")
+
+    path = str(harness.state_dir / "runs" / run / "cluster" / "c1" / "kubeconfig")
+    assert (kubeconfig.out.strip(), shell.out.strip()) == (path, path)
+    assert (first.code, first.out) == (0, "1 passed\n")
+    assert (second.code, second.out.splitlines()) == (
+        1,
+        [
+            "1 passed, 1 failed",
+            "  failed: [sig-fake] Failing should be done",
+            rf"again: e2e test {run} --focus '^\[sig-fake\] Failing should be done$'",
+        ],
+    )
+    assert (Path(dump.out.strip()) / "c1" / "metadata.json").exists()
+    assert (down.code, harness.strays(), harness.builds()) == (0, [], [])
+    state = harness.state()
+    assert (state.clusters, state.is_live, state.needs_work) == ({"c1": Presence.GONE}, False, False)
+    assert not (harness.state_dir / "runs" / run / "cluster" / "c1").exists()
+
+
+def test_status_shows_a_kept_cluster_with_its_expiry(harness: Harness, run: str) -> None:
+    text, described = harness.e2e("status"), json.loads(harness.e2e("status", run, "--format", "json").out)["runs"]
+
+    assert text.out.startswith(run)
+    assert "done, cluster up, expires in 24" in text.out
+    (one,) = described
+    assert (one["run"], one["clusters"], one["kept"], one["step"]) == (run, {"c1": "up"}, True, "")
+
+
+def test_failed_up_is_dumped_and_taken_down(harness: Harness) -> None:
+    done = harness.e2e("up", harness.write_job(up="fail"))
+
+    assert (done.code, done.out, harness.strays()) == (3, "", [])
+    assert "ask the cloud" in done.err
+    assert list((harness.home / "_artifacts").rglob("metadata.json")) != []
+
+
+@pytest.mark.full
+def test_interrupted_up_is_taken_down(harness: Harness) -> None:
+    process = harness.start("up", harness.write_job(up="hang"))
+    harness.wait_for(lambda state: state.step == "up")
+
+    done = kill(process, signal.SIGINT)
+
+    assert (done.code, harness.strays()) == (130, [])
+
+
+@pytest.mark.parametrize(
+    ("keep", "suite", "kept"),
+    [
+        pytest.param("on-failure", "fail", True, id="on-failure-and-failed"),
+        pytest.param("on-failure", "pass", False, id="on-failure-and-passed", marks=pytest.mark.full),
+        pytest.param("always", "pass", True, id="always", marks=pytest.mark.full),
+        pytest.param("never", "fail", False, id="never", marks=pytest.mark.full),
+    ],
+)
+def test_keep_decides_whether_the_cluster_stays(harness: Harness, keep: str, suite: str, kept: bool) -> None:
+    done = harness.e2e("run", harness.write_job(suite=suite), "--keep", keep)
+
+    state = harness.state()
+    assert (state.kept, state.is_live, bool(harness.strays()), state.published) == (kept, kept, kept, True)
+    if kept:
+        assert f"e2e down {state.run}" in done.err
+        again = harness.e2e("test", "--focus", "pass")
+        assert again.code == 0
+        # the published verdict is not changed by what is tested later
+        assert harness.e2e("results").code == done.code
+        assert (harness.e2e("down").code, harness.strays()) == (0, [])
+
+
+def test_wait_and_results_exit_with_the_verdict(harness: Harness) -> None:
+    process = harness.start("run", harness.write_job(suite="fail"))
+    harness.wait_for(lambda state: state.step != "")
+
+    early = harness.e2e("wait", "--timeout", "1s") if process.poll() is None else None
+    waited = harness.e2e("wait")
+    process.wait(60)
+    results = harness.e2e("results", "--format", "json")
+
+    assert early is None or early.code in (1, 124)
+    assert (waited.code, results.code) == (1, 1)
+    told = json.loads(results.out)
+    assert told["cases"]["failed_names"] == ["[sig-fake] Failing should be done"]
+    assert (told["outcome"], told["exit_code"], told["published"]) == ("tests_failed", 1, True)
+    process.communicate()
+
+
+def test_expired_cluster_is_listed_and_removed(harness: Harness, run: str) -> None:
+    nothing = harness.e2e("gc")
+    (folder,) = harness.folders()
+    folder.write(replace(folder.read(), expires_s=1))
+
+    listed, removed = harness.e2e("gc"), None
+    still = harness.strays()
+    removed = harness.e2e("gc", "--yes")
+
+    assert (nothing.code, nothing.out) == (0, "")
+    assert listed.out.startswith(f"{run}: process sleep")
+    assert (len(still), removed.code, harness.strays()) == (1, 0, [])
+
+
+def test_run_without_a_store_is_published_later(harness: Harness, run: str) -> None:
+    harness.e2e("test")
+    refused = harness.e2e("publish", run)
+    done = harness.e2e("publish", run, "--results", harness.store)
+    again = harness.e2e("publish", run)
+
+    assert (refused.code, done.code, again.code) == (2, 0, 2), done.err
+    assert harness.finished()["result"] == "SUCCESS"
+    assert f"e2e publish {run} --results URI" in refused.err
+    assert harness.e2e("verify", harness.store).code == 0
+
+
+def test_publish_that_failed_is_resumed(harness: Harness) -> None:
+    job = harness.write_job(suite="fail")
+    # a folder where finished.json goes: the store refuses it at the very end
+    process = harness.start("run", job)
+    harness.wait_for(lambda state: state.claimed)
+    (build,) = harness.builds()
+    (build / "finished.json").mkdir()
+    process.communicate(timeout=60)
+    failed = harness.state()
+    (build / "finished.json").rmdir()
+
+    done = harness.e2e("publish", failed.run)
+
+    # the suite failed first, so the verdict is its
+    assert (process.returncode, failed.published, failed.needs_work) == (1, False, True)
+    assert (done.code, harness.finished()["result"], harness.state().published) == (0, "FAILURE", True), done.err
+    assert harness.e2e("verify", harness.store).code == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["down"], "there is no such run"),
+        (["test", "nothing-1"], "there is no run nothing-1"),
+        (["kubeconfig"], "there is no such run"),
+        (["down", "--abort"], "--abort belongs to --resume"),
+        (["run", "no-such-job"], "unknown job 'no-such-job'"),
+    ],
+    ids=["down", "test", "kubeconfig", "abort", "job"],
+)
+def test_what_is_not_there_is_a_usage_error(harness: Harness, argv: list[str], message: str) -> None:
+    done = harness.e2e(*argv)
+
+    assert (done.code, message in done.err, "Traceback" in done.err) == (2, True, False)

@@ -1,0 +1,175 @@
+"""The table of DESIGN section 6: how each way to fail ends, as exit code and as what is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.support.harness import Harness
+
+CANARY = "canary-5b1f0c9d7e"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way a run can go: how the fakes behave, and the exit code, result and first failure that must come of it."""
+
+    code: int
+    result: str
+    failure: str | None = None
+    suite: str = "pass"
+    provider: dict[str, Any] = field(default_factory=dict)
+    timeouts: dict[str, str] = field(default_factory=dict)
+    notes: str | None = None
+
+
+WAYS = {
+    "passed": Way(0, "SUCCESS"),
+    "case-failed": Way(1, "FAILURE", "Test: 1 of 2 cases failed", suite="fail"),
+    "file-does-not-import": Way(1, "FAILURE", "Test: 1 of 2 cases failed", suite="broken"),
+    "nothing-selected": Way(
+        2, "FAILURE", "Test: nothing selected: no case matches preset, --select, --focus and --skip", suite="nothing"
+    ),
+    "tester-refuses": Way(2, "FAILURE", "Test: pytest refused to start: ERROR: what is this?", suite="usage"),
+    "tester-breaks": Way(5, "FAILURE", "Test: pytest ended with code 3: INTERNALERROR> oh no", suite="internal"),
+    "tester-killed": Way(5, "FAILURE", "Test: pytest was killed, and not by us: out of memory?", suite="killed"),
+    "up-fails": Way(3, "FAILURE", "Up: the cloud said no", provider={"up": "fail"}),
+    "up-has-a-bug": Way(5, "FAILURE", "Up: a bug of ours: KeyError: 'no such thing'", provider={"up": "bug"}),
+    "up-exits": Way(5, "FAILURE", "Up: a bug of ours: SystemExit: 0", provider={"up": "exit"}),
+    "up-is-late": Way(124, "FAILURE", "Up: up was not done after 1 s", provider={"up": "late"}, timeouts={"up": "1s"}),
+    "up-overlooks-its-deadline": Way(
+        124, "FAILURE", "Up: up was not done after 1 s", provider={"up": "swallow"}, timeouts={"up": "1s"}
+    ),
+    "suite-is-late": Way(124, "FAILURE", "Test: test was not done after 2 s", suite="hang", timeouts={"test": "2s"}),
+    "dump-fails": Way(3, "FAILURE", "Dump: the cloud said no", provider={"dump": "fail"}),
+    "down-fails": Way(3, "FAILURE", "Down: the cloud said no", provider={"down": "fail"}),
+    "leftovers": Way(3, "FAILURE", "Down: left over after down: thing disk-1", provider={"left": ["disk-1"]}),
+    "first-failure-wins": Way(
+        1, "FAILURE", "Test: 1 of 2 cases failed", suite="fail", provider={"dump": "fail", "down": "bug"},
+        notes="Dump: the cloud said no; Down: a bug of ours: KeyError: 'no such thing'",
+    ),
+    "dump-and-down-after-failed-up": Way(
+        3, "FAILURE", "Up: the cloud said no", provider={"up": "fail", "dump": "bug"},
+        notes="Dump: a bug of ours: KeyError: 'no such thing'",
+    ),
+}  # fmt: skip
+IN_MAKE_TEST = ("passed", "case-failed", "up-overlooks-its-deadline", "first-failure-wins")
+
+
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, id=name, marks=() if name in IN_MAKE_TEST else pytest.mark.full) for name, way in WAYS.items()],
+)
+def test_run_ends_by_the_table(harness: Harness, way: Way) -> None:
+    job = harness.write_job(suite=way.suite, timeouts=way.timeouts, **way.provider)
+
+    done = harness.e2e("run", job)
+
+    state = harness.state()
+    finished = harness.finished()
+    metadata = finished["metadata"]
+    told = (done.code, finished["result"], finished["passed"], metadata.get("failure"), metadata.get("notes"))
+    assert told == (way.code, way.result, way.code == 0, way.failure, way.notes), done.err
+    assert (state.published, state.is_ended) == (True, True)
+    assert (state.outcome.value.exit_code, "Traceback" in done.err) == (way.code, False)
+    if way.provider.get("down", "ok") == "ok":
+        assert harness.strays() == []
+
+
+def test_run_publishes_the_layout_of_the_readers(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job(suite="fail"))
+
+    (build,) = harness.builds()
+    names = {str(path.relative_to(build)) for path in build.rglob("*") if path.is_file()}
+    assert done.code == 1
+    assert names == {
+        "started.json",
+        "finished.json",
+        "build-log.txt",
+        "artifacts/junit_01.xml",
+        "artifacts/junit_runner.xml",
+        "artifacts/cases.jsonl",
+        "artifacts/cluster/c1/metadata.json",
+        "artifacts/original/junit_01.xml.orig",
+        "artifacts/original/junit_runner.xml.orig",
+    }
+    assert harness.e2e("verify", harness.store).code == 0
+
+
+def test_run_publishes_no_secret_that_the_provider_told(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job())
+
+    assert done.code == 0
+    assert CANARY in "".join(path.read_text() for path in (harness.home / "_artifacts").rglob("metadata.json"))
+    published = [path.read_bytes() for path in harness.store.rglob("*") if path.is_file()]
+    assert [body for body in published if CANARY.encode() in body] == []
+
+
+def test_log_begins_and_ends_with_the_addresses(harness: Harness) -> None:
+    harness.e2e("run", harness.write_job(suite="fail"))
+
+    (build,) = harness.builds()
+    lines = [line.partition(" ")[2] for line in (build / "build-log.txt").read_text().splitlines()]
+    addresses = [
+        f"results:  {build.as_uri()}/",
+        f"site:     {(harness.store.parent / 'site' / 'index.html').as_uri()}",
+        "testgrid: https://testgrid.k8s.io/tests-fake#ci-kubernetes-e2e-fake (once it is published to a bucket)",
+    ]
+    assert (lines[:3], lines[-3:]) == (addresses, addresses)
+    assert r"again: e2e run" in lines[-4]
+    assert (harness.store.parent / "site" / "index.html").exists()
+
+
+def test_run_into_a_store_that_cannot_be_written_creates_nothing(harness: Harness) -> None:
+    (harness.home / "file").write_text("no folder")
+
+    done = harness.e2e("run", harness.write_job(), "--results", harness.home / "file" / "bucket")
+
+    assert (done.code, harness.folders(), harness.strays()) == (4, [], [])
+    assert "file" in done.err
+
+
+def test_artifacts_that_are_not_empty_are_refused(harness: Harness) -> None:
+    (harness.home / "mine").mkdir()
+    (harness.home / "mine" / "file").write_text("")
+
+    done = harness.e2e("run", harness.write_job(), "--artifacts", "mine")
+
+    assert (done.code, harness.folders(), harness.builds()) == (2, [], [])
+    assert "--artifacts mine is not empty" in done.err
+
+
+def test_artifacts_go_where_they_are_asked_for(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job(), "--artifacts", "mine")
+
+    assert (done.code, (harness.home / "mine" / "junit_01.xml").exists()) == (0, True)
+
+
+def test_build_that_is_taken_is_refused(harness: Harness) -> None:
+    job = harness.write_job()
+
+    first = harness.e2e("run", job, "--build", "20260101000000")
+    second = harness.e2e("run", job, "--build", "20260101000000")
+
+    assert (first.code, second.code) == (0, 2)
+    assert [build.name for build in harness.builds()] == ["20260101000000"]
+
+
+def test_dry_run_changes_nothing(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job(), "--dry-run")
+
+    lines = done.out.splitlines()
+    assert done.code == 0
+    assert [line.split(",")[0] for line in lines if line.startswith("step:")] == [
+        "step:       Up",
+        "step:       Test",
+        "step:       Dump",
+        "step:       Down",
+        "step:       Publish",
+    ]
+    assert "kubernetes: v1.36.3 (exact)" in lines
+    assert [line for line in lines if line.endswith("/latest-build.txt")] != []
+    left = {path.name for path in harness.home.iterdir()}
+    assert left == {"fake.yaml", "site"}

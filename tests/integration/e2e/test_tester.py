@@ -1,0 +1,68 @@
+"""The pytest tester with the real pytest, xdist and plugin, on a suite that needs no cluster."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.harness import Harness, kill
+
+
+def cases(harness: Harness, name: str) -> dict[str, str]:
+    """Return title -> what the published case holds."""
+    from lxml import etree
+
+    (build,) = harness.builds()
+    return {
+        str(case.get("name")): ",".join(child.tag for child in case)
+        for case in etree.parse(build / "artifacts" / name).iter("testcase")
+    }
+
+
+@pytest.mark.full
+def test_suite_runs_in_two_passes_and_is_published(harness: Harness) -> None:
+    (harness.home / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+
+    done = harness.e2e("run", harness.write_job(tester="tiny", suite="Passing|Failing|Alone|Moon"))
+
+    assert done.code == 1, done.err
+    assert cases(harness, "junit_01.xml") == {
+        "[sig-tiny] Passing should pass": "",
+        "[sig-tiny] Failing should fail": "failure",
+        "[sig-tiny] Alone should pass [Serial]": "",
+        "[sig-tiny] Moon should be full": "skipped",
+    }
+    assert harness.e2e("verify", harness.store).code == 0
+    assert "FAILURE: 2 passed, 1 failed, 1 skipped" in done.err
+
+
+def test_suite_that_is_cut_publishes_what_finished(harness: Harness) -> None:
+    process = harness.start("run", harness.write_job(tester="tiny", suite="Passing|Hanging"))
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        events = "".join(path.read_text() for path in harness.state_dir.glob("runs/*/work/*.events.jsonl"))
+        if '"finished"' in events and events.count('"started"') == 2:
+            break
+        time.sleep(0.05)
+
+    done = kill(process, signal.SIGTERM)
+
+    assert (done.code, harness.finished()["result"]) == (130, "ABORTED"), done.err
+    assert cases(harness, "junit_01.xml") == {"[sig-tiny] Passing should pass": ""}
+    log = (harness.builds()[0] / "build-log.txt").read_text()
+    assert "cut while running: [sig-tiny] Hanging should be cut" in log
+    assert harness.strays() == []
+
+
+@pytest.mark.full
+def test_caller_cannot_change_the_suite_from_his_folder(harness: Harness, tmp_path: Path) -> None:
+    (harness.home / "conftest.py").write_text("raise SystemExit('read')")
+    (harness.home / "upload.py").write_text("raise SystemExit('shadowed')")
+    harness.variables["PYTEST_ADDOPTS"] = "--no-such-option"
+
+    done = harness.e2e("run", harness.write_job(tester="tiny", suite="Passing"))
+
+    assert done.code == 0, done.err

@@ -1,0 +1,86 @@
+"""Steps are recorded with their time and their failure, however they end."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2e.lifecycle.signals import StepCut
+from e2e.lifecycle.steps import Books, Recorder
+from tests.unit.e2e.lifecycle.fakes import Clock, SeenDisplay, not_held
+from upload.errors import CommandError, Outcome, ProviderError
+from upload.model import StepRecord
+
+
+def make_recorder() -> tuple[Recorder, list[str], list[tuple[StepRecord, ...]], Clock, SeenDisplay]:
+    lines: list[str] = []
+    saved: list[tuple[StepRecord, ...]] = []
+    display, clock = SeenDisplay(), Clock()
+    books = Books(display, lines.append, saved.append, not_held)
+    return Recorder(books, clock=clock, now_s=lambda: 7.9), lines, saved, clock, display
+
+
+def test_step_that_passes_is_recorded_saved_logged_and_shown() -> None:
+    recorder, lines, saved, clock, display = make_recorder()
+
+    with recorder.step("Up"), recorder.step("Start"):
+        clock.now += 1.25
+
+    inner, outer = StepRecord("Up: Start", 7, 1.25), StepRecord("Up", 7, 1.25)
+    assert recorder.records == [inner, outer]
+    assert saved == [(inner,), (inner, outer)]
+    assert lines == ["Up: begins", "Up: Start: begins", "Up: Start: done after 1.2 s", "Up: done after 1.2 s"]
+    assert display.seen == ["began Up", "began Up: Start", "ended Up: Start", "ended Up"]
+
+
+def test_step_that_raises_is_recorded_with_message_hint_notes_and_output() -> None:
+    recorder, lines, _, _, _ = make_recorder()
+    error = CommandError(["etcd"], 1, "one\ntwo\n", hint="look there")
+    error.add_note("while it was stopped")
+
+    with pytest.raises(CommandError), recorder.step("Up"):
+        raise error
+
+    text = "etcd ended with code 1: two\nwhile it was stopped\ntry: look there"
+    assert recorder.records == [StepRecord("Up", 7, 0.0, text, "one\ntwo\n", Outcome.PROVIDER)]
+    assert lines[-1] == text
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "outcome"),
+    [
+        pytest.param(ProviderError("no"), "no", Outcome.PROVIDER, id="ours"),
+        pytest.param(KeyError("x"), "a bug of ours: KeyError: 'x'", Outcome.BUG, id="bug"),
+        pytest.param(SystemExit(0), "a bug of ours: SystemExit: 0", Outcome.BUG, id="exit"),
+    ],
+)
+def test_error_says_what_it_makes_of_the_run(error: BaseException, text: str, outcome: Outcome) -> None:
+    recorder, *_ = make_recorder()
+
+    with pytest.raises(type(error)), recorder.step("Up"):
+        raise error
+
+    assert (recorder.records[0].failure, recorder.records[0].outcome) == (text, outcome)
+
+
+def test_cut_ends_every_open_step() -> None:
+    recorder, _, _, _, display = make_recorder()
+
+    with pytest.raises(StepCut), recorder.step("Up"), recorder.step("Start"):
+        raise StepCut
+    with recorder.step("Dump"):
+        pass
+
+    assert [record.name for record in recorder.records] == ["Up: Start", "Up", "Dump"]
+    assert display.seen[-1] == "ended Dump"
+
+
+def test_verdict_fails_a_step_without_an_error() -> None:
+    recorder, *_ = make_recorder()
+
+    with recorder.step("Test"):
+        recorder.keep_tail("x" * 10_000)
+        recorder.mark_failed("1 of 2 cases failed", Outcome.TESTS_FAILED)
+
+    (record,) = recorder.records
+    assert (record.failure, record.outcome) == ("1 of 2 cases failed", Outcome.TESTS_FAILED)
+    assert record.output_tail == "x" * 8_000

@@ -1,0 +1,136 @@
+"""How the pytest tester starts pytest, reads its codes, and completes what a killed one left."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from e2e.lifecycle.child import Exit
+from e2e.lifecycle.progress import SuiteFollower
+from e2e.lifecycle.state import Tally
+from e2e.lifecycle.tester_pytest import PytestTester, check_code, complete_junit, verdict
+from e2e.lifecycle.testers import BrokenTester, SuitePlan
+from providers.contracts import Cluster
+from upload.errors import Interrupted, Outcome, UsageError
+
+
+def make_plan(tmp_path: Path, **changes: object) -> SuitePlan:
+    facts = {
+        "run": "ci-x-1",
+        "cluster": Cluster("c1", tmp_path / "kubeconfig", "v1.36.3"),
+        "cluster_file": tmp_path / "c1.json",
+        "artifacts": tmp_path / "artifacts",
+        "work": tmp_path / "work",
+        "secrets_file": tmp_path / "secrets.jsonl",
+        "select": "a or b",
+        "workers": 4,
+    }
+    return SuitePlan(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def words(argv: tuple[str, ...], *flags: str) -> dict[str, str]:
+    return {flag: argv[len(argv) - argv[::-1].index(flag)] for flag in flags if flag in argv}
+
+
+def test_suite_runs_in_two_passes(tmp_path: Path) -> None:
+    parallel, serial = PytestTester().describe(make_plan(tmp_path, focus="^x", skip="y"))
+
+    flags = ("-m", "-n", "--e2e-focus", "--e2e-skip", "--e2e-run")
+    assert words(parallel, *flags) == {
+        "-m": "(a or b) and not serial", "-n": "4", "--e2e-focus": "^x", "--e2e-skip": "y", "--e2e-run": "ci-x-1",
+    }  # fmt: skip
+    assert words(serial, "-m", "-n") == {"-m": "(a or b) and serial", "-n": "0"}
+    assert [Path(words(argv, "--junitxml")["--junitxml"]).name for argv in (parallel, serial)] == [
+        "junit_01.xml",
+        "junit_02.xml",
+    ]
+
+
+def test_settings_and_folder_of_the_caller_are_not_read(tmp_path: Path) -> None:
+    argv, _ = PytestTester().describe(make_plan(tmp_path))
+
+    suite = Path(words(argv, "--rootdir")["--rootdir"])
+    assert (words(argv, "-c")["-c"], argv[1]) == (str(suite / "pytest.ini"), "-P")
+    assert (suite / "pytest.ini").is_file()
+
+
+@pytest.mark.parametrize("code", [0, 1, 5])
+def test_code_that_tells_of_cases_is_returned(code: int) -> None:
+    assert check_code(Exit(code, "")) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "text"),
+    [
+        pytest.param(2, BrokenTester, "pytest ended with code 2: bye", id="interrupted-by-itself"),
+        pytest.param(3, BrokenTester, "pytest ended with code 3: bye", id="internal"),
+        pytest.param(4, UsageError, "pytest refused to start: bye", id="usage"),
+        pytest.param(-9, BrokenTester, "pytest was killed, and not by us: out of memory?", id="killed"),
+        pytest.param(137, BrokenTester, "pytest was killed, and not by us: out of memory?", id="killed-in-a-shell"),
+    ],
+)
+def test_other_codes_are_errors(code: int, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=f"^{re.escape(text)}$"):
+        check_code(Exit(code, "hello\nbye\n\n"))
+
+
+SOME = Tally(3, 2, 1, 0, ("x",))
+STOPPED = Interrupted(15)
+
+
+@pytest.mark.parametrize(
+    ("codes", "tally", "stopped", "outcome"),
+    [
+        pytest.param([0, 5], Tally(2, 2), None, Outcome.PASSED, id="passed"),
+        pytest.param([5, 0], Tally(1, 1), None, Outcome.PASSED, id="only-serial"),
+        pytest.param([1, 0], SOME, None, Outcome.TESTS_FAILED, id="failed"),
+        pytest.param([5, 5], Tally(), None, Outcome.USAGE, id="nothing"),
+        pytest.param([], Tally(), STOPPED, Outcome.PASSED, id="cut-before-the-first-case"),
+        pytest.param([0], SOME, STOPPED, Outcome.TESTS_FAILED, id="cut-after-a-failure"),
+        pytest.param([1, 0], Tally(1, 1), None, Outcome.TESTS_FAILED, id="code-without-events"),
+    ],
+)
+def test_codes_and_cases_make_the_verdict(
+    codes: list[int], tally: Tally, stopped: Interrupted | None, outcome: Outcome
+) -> None:
+    assert verdict(codes, tally, stopped=stopped).outcome is outcome
+
+
+def follow(tmp_path: Path, *names: str) -> SuiteFollower:
+    file = tmp_path / "events"
+    events = [{"event": "finished", "name": name, "status": "passed", "seconds": 1, "text": ""} for name in names]
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    follower = SuiteFollower(file, lambda _case: None)
+    follower.look()
+    return follower
+
+
+@pytest.mark.parametrize(
+    "left", [None, "", '<testsuites><testsuite name="pytest"><testcase'], ids=["none", "empty", "cut"]
+)
+def test_junit_of_a_killed_suite_is_made_from_its_events(tmp_path: Path, left: str | None) -> None:
+    junit = tmp_path / "junit_01.xml"
+    if left is not None:
+        junit.write_text(left)
+
+    complete_junit(junit, follow(tmp_path, "[sig-x] A should work"))
+
+    assert '<testcase name="[sig-x] A should work"' in junit.read_text()
+
+
+def test_junit_that_pytest_wrote_is_left_alone(tmp_path: Path) -> None:
+    junit = tmp_path / "junit_01.xml"
+    junit.write_text("<testsuites><testsuite/></testsuites>")
+
+    complete_junit(junit, follow(tmp_path, "[sig-x] A should work"))
+
+    assert junit.read_text() == "<testsuites><testsuite/></testsuites>"
+
+
+def test_suite_in_which_nothing_finished_leaves_no_junit(tmp_path: Path) -> None:
+    complete_junit(tmp_path / "junit_01.xml", follow(tmp_path))
+
+    assert not (tmp_path / "junit_01.xml").exists()
