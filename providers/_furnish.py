@@ -11,14 +11,13 @@ from pathlib import Path
 from providers._control_plane import ControlPlane
 from providers._gates import READY
 from providers._hollow import node_names, nodes
-from providers._kubeconfig import write_private
+from providers._kubeconfig import keep_secrets, write_private
 from providers._usable import Look, create_missing, nodes_missing, service_account_missing, wait_until
 from providers.api import Api
 from providers.contracts import Cluster, ClusterSpec, Context
 from providers.kwok import Home, Plan
 from upload.errors import ProviderError
 
-KUBECONFIG = "kubeconfig"
 STEP = "Wait until usable"
 MANAGER = "kube-controller-manager"
 
@@ -78,8 +77,6 @@ def write_kubeconfig(home: Home, ctx: Context) -> Path:
         server = _server(home)
     except (OSError, KeyError, IndexError, TypeError, ValueError) as exc:
         raise ProviderError(f"kwokctl left no usable keys in {home.cluster}: {exc}") from exc
-    ctx.keep_secret(key.decode())
-    ctx.keep_secret(base64.b64encode(key).decode())
     name = f"{ctx.run}-{ctx.cluster}"
     document = {
         "apiVersion": "v1",
@@ -91,7 +88,9 @@ def write_kubeconfig(home: Home, ctx: Context) -> Path:
             {"name": name, "user": {"client-certificate-data": _text(certificate), "client-key-data": _text(key)}}
         ],
     }
-    return write_private(home.folder / KUBECONFIG, document)
+    path = write_private(home.private_kubeconfig, document)
+    keep_secrets(path, ctx.keep_secret)
+    return path
 
 
 def _server(home: Home) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from providers.redaction import SHORTEST_SECRET
 from upload.errors import ProviderError, UsageError
 
 SIZE_BYTES = 4 * 1024 * 1024
+CREDENTIAL_BYTES = 64 * 1024
 # what lightkube, our client, does not do; connecting without them would only fail in a stranger way
 _UNSUPPORTED = {"cluster": ("proxy-url", "tls-server-name"), "user": ("auth-provider",)}
 _EXEC_VERSIONS = ("client.authentication.k8s.io/v1alpha1", "client.authentication.k8s.io/v1beta1")
@@ -122,3 +125,31 @@ def write_private(path: Path, document: Mapping[str, Any]) -> Path:
     except OSError as exc:
         raise ProviderError(f"{path} cannot be written: {exc}") from exc
     return path
+
+
+def keep_secrets(path: Path, keep: Callable[[str], None]) -> None:
+    """Hand every credential of a kubeconfig that ``write_private`` wrote to ``keep``; without the file, none.
+
+    Files that it names are read too. What a credential plugin returns is not known here.
+    """
+    try:
+        user = json.loads(path.read_bytes())["users"][0]["user"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if not isinstance(user, dict):
+        return
+    for value in (user.get("token"), user.get("password"), user.get("client-key-data"), *_files(user)):
+        if not isinstance(value, str) or len(value) < SHORTEST_SECRET:
+            continue
+        keep(value)
+        if value == user.get("client-key-data"):
+            keep(base64.b64decode(value).decode("utf-8", "replace"))
+
+
+def _files(user: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("tokenFile", "client-key"):
+        try:
+            with Path(str(user[key])).open("rb") as file:
+                yield file.read(CREDENTIAL_BYTES).decode("utf-8", "replace").strip()
+        except (OSError, KeyError, ValueError):
+            continue

@@ -69,11 +69,12 @@ class ExistingProvider:
 
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return the facts of the cluster, once it answered. Raises: UsageError for the file, ProviderError else."""
-        from providers._kubeconfig import minified, write_private
+        from providers._kubeconfig import keep_secrets, minified, write_private
 
         document = minified(self._settings.kubeconfig.expanduser(), self._settings.context)
         # a copy of the one context: whoever switches contexts between up and down must not turn down to another cluster
         kubeconfig = write_private(ctx.folder / KUBECONFIG, document)
+        keep_secrets(kubeconfig, ctx.keep_secret)
         with ctx.steps.step("Ask the cluster"), self._connect(ctx) as api:
             try:
                 version = str(api.get("/version").get("gitVersion", "unknown"))
@@ -108,6 +109,9 @@ class ExistingProvider:
 
     def dump(self, ctx: Context, dest: Path) -> None:
         """Write objects, events and versions below ``dest``: of the run's namespaces, or of all with ``dump: full``."""
+        from providers._kubeconfig import keep_secrets
+
+        keep_secrets(ctx.folder / KUBECONFIG, ctx.keep_secret)  # up may have been another process
 
         def scope(api: Api) -> Scope:
             from providers._labelled import namespaces

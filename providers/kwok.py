@@ -91,6 +91,11 @@ class Home:
         return self.cluster / "kubeconfig.yaml"
 
     @property
+    def private_kubeconfig(self) -> Path:
+        """The kubeconfig that is handed on: keys inside, readable by its owner only."""
+        return self.folder / "kubeconfig"
+
+    @property
     def gates(self) -> Path:
         """Scripts in the place of programs, and the files that they wait for."""
         return self.folder / "gates"

@@ -123,7 +123,10 @@ class LocalProvider:
 
     def dump(self, ctx: Context, dest: Path) -> None:
         """Write component logs, objects, events and versions below ``dest``; logs also when nothing answers."""
+        from providers._kubeconfig import keep_secrets
+
         home = _home(ctx)
+        keep_secrets(home.private_kubeconfig, ctx.keep_secret)  # up may have been another process
         node = f"{ctx.cluster}-control-plane"
         logs = {f"{node}/{log.name}": log for log in home.logs.glob("*.log")}
         if home.output.exists():

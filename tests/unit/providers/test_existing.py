@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from providers._kubeconfig import minified, write_private
+from providers._kubeconfig import keep_secrets, minified, write_private
 from providers._labelled import Found, deletable, labelled, namespaces
 from providers.contracts import ClusterSpec
 from providers.discovery import Kind
@@ -143,6 +144,36 @@ def test_a_private_file_is_private_also_when_an_open_one_stood_there(tmp_path: P
 def test_a_private_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="cannot be written"):
         write_private(tmp_path / "none" / "kubeconfig", {})
+
+
+def test_credentials_of_a_kubeconfig_are_secrets_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("token-in-a-file\n")
+    key = base64.b64encode(b"a private key").decode()
+    user = {
+        "token": "token-in-place",
+        "password": "short",
+        "client-key-data": key,
+        "client-certificate-data": "public",
+        "tokenFile": str(tmp_path / "token"),
+        "client-key": str(tmp_path / "none"),
+    }
+    kept: list[str] = []
+
+    keep_secrets(write_private(tmp_path / "kubeconfig", {"users": [{"user": user}]}), kept.append)
+
+    assert kept == ["token-in-place", key, "a private key", "token-in-a-file"]
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"users": []}', '{"users": [{"user": 5}]}'], ids=str)
+def test_a_kubeconfig_that_is_not_ours_has_no_secrets(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "kubeconfig"
+    if text is not None:
+        path.write_text(text)
+    kept: list[str] = []
+
+    keep_secrets(path, kept.append)
+
+    assert kept == []
 
 
 @pytest.mark.parametrize(
