@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,14 @@ SPEC = ClusterSpec()
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 
 
+def own_run(context: Context) -> Context:
+    """Return the context of a run that no other test has: they share a cluster, where namespaces take their time to go."""
+    return replace(context, run=f"ci-kubernetes-e2e-{secrets.token_hex(4)}-20260101000000")
+
+
 @pytest.fixture
 def context(tmp_path: Path, binaries: Binaries) -> Context:
-    return make_context(tmp_path / "c1", binaries)
+    return own_run(make_context(tmp_path / "c1", binaries))
 
 
 @pytest.fixture
@@ -121,7 +128,7 @@ def test_down_says_what_does_not_go_away(
     api: Api, create: Callable[[str, dict[str, Any]], str], local_cluster: Running, binaries: Binaries, tmp_path: Path
 ) -> None:
     provider = ExistingProvider(ExistingSettings(kubeconfig=local_cluster.cluster.kubeconfig))
-    context = make_context(tmp_path / "c1", binaries, seconds=2)
+    context = own_run(make_context(tmp_path / "c1", binaries, seconds=2))
     provider.up(SPEC, context)
     body = marked("existing-held", context.run)
     body["metadata"]["finalizers"] = ["example.com/held"]
