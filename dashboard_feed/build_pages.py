@@ -9,10 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dashboard_feed import links
-from dashboard_feed.builds import Artifact, Build, Job, Mark, Result, results, verdict
+from dashboard_feed.builds import (
+    PART,
+    TEST_STEP,
+    Artifact,
+    Build,
+    Job,
+    Mark,
+    Result,
+    results,
+    step_name,
+    verdict,
+)
 from dashboard_feed.pages import anchor
 from dashboard_feed.render import Here, Renderer
 from dashboard_feed.show import count, moment, stamp
+from upload.model import Case, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +55,16 @@ class FailedCase:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One lifecycle step with its parts. ``share``: its time in percent of the longest step's; ``told``: what to show."""
+
+    case: Case
+    share: float
+    parts: tuple[Case, ...]
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobHistory:
     """A job with what each test came to in each build: ``outcomes[i]`` maps names for ``job.builds[i]``."""
 
@@ -68,7 +90,6 @@ def build_page(renderer: Renderer, history: JobHistory, index: int) -> bytes:
     )
     failed = [shown.failed_case(result) for result in bad[:MOST_FAILED]]
     failed.sort(key=lambda case: (case.mark is Mark.FLAKY, not case.is_news))  # what broke just now comes first
-    longest = max((step.seconds for step in build.steps), default=0) or 1
     mark = verdict(build, renderer.now_s)
     return renderer.page(
         "build.html",
@@ -81,11 +102,11 @@ def build_page(renderer: Renderer, history: JobHistory, index: int) -> bytes:
         older=job.builds[index + 1] if index + 1 < len(job.builds) else None,
         newer=job.builds[index - 1] if index else None,
         actions=shown.actions(),
-        shares=[max(0.5, round(100 * step.seconds / longest, 1)) for step in build.steps],
+        steps=_steps(build, has_failed_tests=any(case.mark is Mark.FAILED for case in failed)),
         failed=failed,
         failed_hidden=max(0, len(bad) - MOST_FAILED),
         rerun_all=_rerun(job.name, [c.name for c in failed if c.mark is Mark.FAILED])
-        if any(case.evidence for case in failed)
+        if any(case.rerun for case in failed)
         else "",
         others=others[:MOST_OTHERS],
         others_hidden=max(0, len(others) - MOST_OTHERS),
@@ -123,7 +144,8 @@ class _Shown:
     def failed_case(self, result: Result) -> FailedCase:
         since, is_news = self.since(result)
         evidence = self.evidence(result.name)
-        rerun = _rerun(self.job.name, [result.name]) if evidence else ""
+        is_ours = evidence or ("run", f"{self.job.name}-{self.build.number}") in self.build.metadata
+        rerun = _rerun(self.job.name, [result.name]) if is_ours else ""
         return FailedCase(result.name, result.mark, result.seconds, result.text, since, is_news, evidence, rerun)
 
     def since(self, result: Result) -> tuple[str, bool]:
@@ -163,6 +185,21 @@ class _Shown:
         ]
 
 
+def _steps(build: Build, *, has_failed_tests: bool) -> list[Step]:
+    """Put the parts of a step below it; a failed step tells its part's text, and Test nothing that its tests tell."""
+    names = {step.name for step in build.steps}
+    tops = [step for step in build.steps if step.name.partition(PART)[0] not in names - {step.name}]
+    longest = max((step.seconds for step in tops), default=0) or 1
+    found = []
+    for top in tops:
+        parts = tuple(step for step in build.steps if step.name.startswith(top.name + PART))
+        failed = [step for step in (*parts, top) if step.status is Status.FAILED]
+        is_repeated = has_failed_tests and step_name(top.name) == TEST_STEP
+        told = failed[0].text if failed and not is_repeated else ""
+        found.append(Step(top, max(0.5, round(100 * top.seconds / longest, 1)), parts, told))
+    return found
+
+
 def _folder(path: str) -> str:
     parts = path.split("/")
     if parts[0] != "artifacts" or len(parts) < 2:
@@ -187,7 +224,7 @@ def _rerun(job: str, names: Sequence[str]) -> str:
 def _headline(build: Build, mark: Mark, outcomes: Sequence[Result]) -> str:
     failed = sum(1 for r in outcomes if r.mark is Mark.FAILED)
     ran = sum(1 for r in outcomes if r.mark is not Mark.SKIPPED)
-    steps = [step.name for step in build.steps if step.status.value == "failed"]
+    steps = [step_name(step.name) for step in build.steps if step.status is Status.FAILED]
     if failed:
         return f"{failed:,} of {count(ran, 'test')} failed"
     if steps and mark is not Mark.PASSED:

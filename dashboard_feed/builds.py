@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 UNFINISHED_AFTER_S = DAY_S
 
+TEST_STEP = "Test"
+PART = ": "  # between a step and a part of it, as in ``Up: Start control plane``
+
 
 class Mark(Enum):
     """How one cell or one build is shown: ``(letter, word)``. The letter carries what the colour says."""
@@ -162,6 +165,11 @@ def _merge(name: str, attempts: list[Case]) -> Result:
     mark = Mark.FLAKY if failed and passed else Mark.FAILED if failed else Mark.PASSED
     text = failed[0].text if failed else ""
     return Result(name, mark, seconds, text, passes=len(passed), runs=len(passed) + len(failed))
+
+
+def step_name(name: str) -> str:
+    """Return what a step is called among people: published, its class ``e2e`` stands before it."""
+    return name.removeprefix("e2e.")
 
 
 def number_s(number: str) -> int | None:

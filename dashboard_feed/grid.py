@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dashboard_feed.builds import Build, Mark, Result, results, verdict
+from dashboard_feed.builds import PART, TEST_STEP, Build, Mark, Result, results, step_name, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_ROWS = 3000
-TEST_STEP = "Test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +68,19 @@ class Grid:
 
     @property
     def failing(self) -> tuple[Row, ...]:
-        """The rows whose newest result is a failure. The step Test is none where tests say the same."""
+        """The rows whose newest result is a failure; of a step and its part, or of Test and its tests, the latter."""
         failing = [row for row in self.rows if row.failing_for]
-        tests = any(not row.is_step for row in failing)
-        return tuple(row for row in failing if not (tests and row.is_step and row.name == TEST_STEP))
+        has_tests = any(not row.is_step for row in failing)
+        steps = [row.name for row in failing if row.is_step]
+        return tuple(
+            row
+            for row in failing
+            if not row.is_step
+            or not (
+                (has_tests and step_name(row.name) == TEST_STEP)
+                or any(name.startswith(f"{row.name}{PART}") for name in steps)
+            )
+        )
 
     @property
     def flaky(self) -> tuple[Row, ...]:
@@ -116,8 +124,8 @@ def _row(name: str, is_step: bool, cells: list[Result | None]) -> Row:
 def _rank(row: Row) -> tuple[int, int, int, int, str]:
     """Put a failing step before the tests, since it explains them, and Test after them, since it repeats them."""
     if row.failing_for:
-        place = 1 if not row.is_step else 2 if row.name == TEST_STEP else 0
+        place = 1 if not row.is_step else 2 if step_name(row.name) == TEST_STEP else 0
         return (0, place, -row.failing_for, -row.failures, row.name)
     if row.is_flaky:
         return (1, row.is_step, -row.failures, -row.retries, row.name)
-    return (2, not row.is_step, 0, 0, row.name)
+    return (2, row.is_step, 0, 0, row.name)

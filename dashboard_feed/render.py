@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboard_feed import links, show, text
+from dashboard_feed.builds import step_name
 
 if TYPE_CHECKING:
     import jinja2
@@ -83,6 +84,7 @@ def _environment(now_s: int) -> jinja2.Environment:
         "moment": show.moment,
         "duration": show.duration,
         "size": show.size,
+        "step_name": step_name,
         "name_parts": show.name_parts,
         "one_line": text.one_line,
         "lines": text.lines,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dashboard_feed.builds import DAY_S, Build, Job, Mark
+from dashboard_feed.builds import DAY_S, Build, Job, Mark, step_name
 from dashboard_feed.grid import Column, Grid, Row, make_grid
 from dashboard_feed.show import count
 
@@ -104,7 +104,7 @@ def by_urgency(summaries: Sequence[JobSummary]) -> list[JobSummary]:
 
 
 def _failing(summary: JobSummary) -> str:
-    steps = [row.name for row in summary.grid.failing if row.is_step]
+    steps = [step_name(row.name) for row in summary.grid.failing if row.is_step]
     tests = len(summary.grid.failing) - len(steps)
     parts = [f"step {name}" for name in steps[:3]]
     if tests:

@@ -81,8 +81,14 @@ def test_tests_json_tells_what_was_published(site: Path, federation: tuple[Bucke
     (newest,) = [build for number, build in azure.items() if number == "20261122140320"]
     tests = [(document["test_names"][test["name"]], test.get("failed", False)) for test in newest["tests"]]
     assert (newest["timestamp"], tests) == (
-        now_s - 3 * 3600 + 327,
-        [("Up", True), ("Dump", False), ("Down", False)],
+        now_s - 3 * 3600 + 388,
+        [
+            ("e2e.Up: Make machines", False),
+            ("e2e.Up: Reach machines", True),
+            ("e2e.Up", True),
+            ("e2e.Dump", False),
+            ("e2e.Down", False),
+        ],
     )
 
 

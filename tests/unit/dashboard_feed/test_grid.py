@@ -68,7 +68,7 @@ def test_the_step_test_is_no_failure_of_its_own() -> None:
         "j",
         "1",
         cases=(Case("t", Status.FAILED),),
-        steps=(Case("Up", Status.PASSED), Case("Test", Status.FAILED)),
+        steps=(Case("Up", Status.PASSED), Case("e2e.Test", Status.FAILED)),
     )
     cut = Build("j", "1", steps=(Case("Test", Status.FAILED, text="deadline"),))
 
@@ -91,7 +91,14 @@ def test_failing_steps_stand_above_the_tests_but_the_one_that_repeats_them_below
 def test_a_step_and_a_test_of_one_name_stay_two_rows() -> None:
     build = Build("j", "1", cases=(Case("Up", Status.PASSED),), steps=(Case("Up", Status.PASSED),))
 
-    assert [row.is_step for row in make_grid([build], NOW_S).rows] == [True, False]
+    assert [row.is_step for row in make_grid([build], NOW_S).rows] == [False, True]
+
+
+def test_of_a_step_and_its_part_the_part_counts() -> None:
+    names = ("e2e.Up: Make machines", "e2e.Up: Reach machines", "e2e.Up")
+    build = Build("j", "1", steps=tuple(Case(n, Status.FAILED if "Make" not in n else Status.PASSED) for n in names))
+
+    assert [row.name for row in make_grid([build], NOW_S).failing] == ["e2e.Up: Reach machines"]
 
 
 def test_rows_beyond_the_limit_are_counted() -> None:
