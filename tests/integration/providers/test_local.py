@@ -56,14 +56,15 @@ def provider() -> Provider:
 
 
 @pytest.fixture(scope="session")
-def programs(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> FolderBinaries:
+def programs(binaries: Binaries) -> Iterator[FolderBinaries]:
     """Return all programs in one folder that every user may enter."""
     folder = Path(tempfile.mkdtemp(prefix="e2e-programs-"))
     folder.chmod(0o755)
     for name in ("kwokctl", "kubectl", *kwok.PROGRAMS.values()):
         shutil.copy(binaries.get(name, deadline=Deadline.after(600, "programs")), folder / name)
         (folder / name).chmod(0o755)
-    return FolderBinaries(folder, binaries.version)
+    yield FolderBinaries(folder, binaries.version)
+    shutil.rmtree(folder)
 
 
 class TestLocalProvider(ProviderContract):
