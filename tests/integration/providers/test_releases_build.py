@@ -197,6 +197,7 @@ def test_a_full_disk_of_go_names_its_cache(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_real_tool_is_built_from_its_pin(tmp_path: Path) -> None:
     sources = Sources(cache=tmp_path / "cache", env=dict(os.environ))
 
