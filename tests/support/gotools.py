@@ -14,7 +14,7 @@ from providers.releases.programs import Program
 from providers.releases.sources import Sources, sources_from_env
 
 PINS = Path(__file__).parent / "go"
-BUILD_S = 600.0
+BUILD_S = 900.0
 
 FAKE_GCS_SERVER = Program("fake-gcs-server", "fake-gcs-server", "github.com/fsouza/fake-gcs-server", ())
 
