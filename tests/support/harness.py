@@ -53,11 +53,14 @@ class Harness:
     def write_job(
         self, *, suite: str = "pass", tester: str = "fake", timeouts: dict[str, str] | None = None, **provider: Any
     ) -> Path:
-        """Write a config; ``suite``: how the fake tester behaves; ``provider``: how the fake provider does."""
+        """Write a config; ``suite``: how the fake tester behaves; ``provider``: how the fake provider does.
+
+        With ``tester="pytest"`` it is the local provider and the real suite, of which ``suite`` selects titles.
+        """
         document = {
             "job": JOB,
             "kubernetes": "v1.36.3",
-            "provider": {"name": "fake", **provider},
+            "provider": {"name": "fake", **provider} if tester != "pytest" else {"name": "local"},
             "suite": {"tester": tester, "focus": suite, "workers": 2},
             "party": "tests",
             "contact": {"github": "someone", "email": "someone@example.com"},
@@ -128,7 +131,7 @@ class Harness:
                 environ = process.environ()
             except (psutil.Error, OSError):
                 continue
-            ours = (environ.get("FAKE_CLUSTER", ""), environ.get("E2E_RUN_FOLDER", ""))
+            ours = [environ.get(name, "") for name in ("FAKE_CLUSTER", "E2E_RUN_FOLDER", "KWOK_WORKDIR")]
             if any(value.startswith(str(self.home)) for value in ours) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(" ".join(process.cmdline()))
         return found
@@ -155,5 +158,5 @@ def make_harness(home: Path) -> Harness:
 def kill(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> Done:
     """Send a signal and return how the command ended."""
     process.send_signal(number)
-    out, err = process.communicate(timeout=PATIENCE_S)
+    out, err = process.communicate(timeout=2 * PATIENCE_S)
     return Done(process.returncode, out, err)
