@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from e2e.plugin.connection import open_api
-from e2e.plugin.options import RunOptions
+from e2e.plugin.options import PODS_RUN, RunOptions
 from e2e.plugin.rerun import how_to_run_again
 from e2e.plugin.selection import TITLE
 from e2e.plugin.titles import evidence_name
@@ -32,7 +32,6 @@ FAILED = pytest.StashKey[bool]()
 LOG_LINES = 2_000
 ANSWER_S = 10.0
 OBJECTS_OF_A_KIND = 500
-POD_LOGS = "pods-run"
 
 
 class EvidenceKeeper:
@@ -75,7 +74,7 @@ class EvidenceKeeper:
     def _collect(self, namespaces: Iterable[str]) -> Found:
         try:
             with open_api(self._options.cluster.kubeconfig, answer_s=ANSWER_S) as api:
-                return read_namespaces(api, namespaces, with_logs=POD_LOGS in self._options.cluster.features)
+                return read_namespaces(api, namespaces, with_logs=PODS_RUN in self._options.cluster.features)
         except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not hide why the case failed
             return Found(problems=[f"no evidence of the cluster: {type(error).__name__}: {error}"])
 

@@ -67,7 +67,7 @@ def test_pods_go_before_what_they_use(
         return status is not None and bool(status.conditions)
 
     try:
-        eventually(first_pass_is_done, timeout_s=20)
+        eventually(first_pass_is_done, timeout_s=30)
         assert meta(client.get(Pod, "held", namespace=space)).deletionTimestamp is not None
         assert meta(client.get(ConfigMap, "used", namespace=space)).deletionTimestamp is None
     finally:

@@ -12,7 +12,7 @@ from lightkube.models.core_v1 import (
     ResourceRequirements,
 )
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import ConfigMap, LimitRange, Pod, ResourceQuota
+from lightkube.resources.core_v1 import LimitRange, Pod, ResourceQuota, Secret
 
 from e2e.suite.controllers import name_of
 from e2e.suite.refusals import Refusal, refusal
@@ -38,25 +38,24 @@ def quota(client: Client, namespace: str, name: str, hard: dict[str, str], *scop
 @pytest.mark.conformance
 @pytest.mark.depends("resourcequota-controller")
 @pytest.mark.cite(
-    "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a configMap. [Conformance]",
+    "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a secret. [Conformance]",
     "[sig-api-machinery] ResourceQuota should create a ResourceQuota and ensure its status is promptly calculated. [Conformance]",
 )
 def test_quota_counts_objects(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
     """ResourceQuota should count the objects that are there, refuse one too many, and free the place of a deleted one."""
-    # the cluster's own kube-root-ca.crt may or may not be there yet
-    eventually(lambda: client.get(ConfigMap, "kube-root-ca.crt", namespace=namespace))
-    key = "count/configmaps"
-    client.create(ConfigMap(metadata=ObjectMeta(name="a")), namespace=namespace)
-    quota(client, namespace, "q", {key: "3"})
-    eventually(lambda: used(client, namespace, "q"), until=lambda found: found == {key: "2"})
-    client.create(ConfigMap(metadata=ObjectMeta(name="b")), namespace=namespace)
-    said = refusal(lambda: client.create(ConfigMap(metadata=ObjectMeta(name="c")), namespace=namespace))
-    client.delete(ConfigMap, "a", namespace=namespace)
-    eventually(lambda: used(client, namespace, "q"), until=lambda found: found == {key: "2"})
+    key = "count/secrets"
+    client.create(Secret(metadata=ObjectMeta(name="a")), namespace=namespace)
+    quota(client, namespace, "q", {key: "2"})
+    eventually(lambda: used(client, namespace, "q"), until=lambda found: found == {key: "1"})
+    # admission sees a new quota a moment later than its readers
+    eventually(lambda: client.create(Secret(metadata=ObjectMeta(name="b")), namespace=namespace))
+    said = refusal(lambda: client.create(Secret(metadata=ObjectMeta(name="c")), namespace=namespace))
+    client.delete(Secret, "a", namespace=namespace)
+    eventually(lambda: used(client, namespace, "q"), until=lambda found: found == {key: "1"})
 
     assert said == FORBIDDEN
-    assert f"exceeded quota: q, requested: {key}=1, used: {key}=3, limited: {key}=3" in said.message
-    assert name_of(client.create(ConfigMap(metadata=ObjectMeta(name="c")), namespace=namespace)) == "c"
+    assert f"exceeded quota: q, requested: {key}=1, used: {key}=2, limited: {key}=2" in said.message
+    assert name_of(client.create(Secret(metadata=ObjectMeta(name="c")), namespace=namespace)) == "c"
 
 
 @pytest.mark.conformance
@@ -70,10 +69,12 @@ def test_quota_sums_requests(client: Client, namespace: str, eventually: Callabl
     nothing = {"pods": "0", "requests.cpu": "0", "requests.memory": "0"}
     eventually(lambda: used(client, namespace, "q"), until=lambda found: found == nothing)
 
-    def add(name: str, cpu: str, memory: str) -> None:
-        client.create(pod(name, requests={"cpu": cpu, "memory": memory}, nodeSelector=NOWHERE), namespace=namespace)
+    def add(name: str, cpu: str, memory: str) -> Pod:
+        return client.create(
+            pod(name, requests={"cpu": cpu, "memory": memory}, nodeSelector=NOWHERE), namespace=namespace
+        )
 
-    add("a", "600m", "256Mi")
+    eventually(lambda: add("a", "600m", "256Mi"))
     add("b", "300m", "256Mi")
     too_much = refusal(lambda: add("c", "200m", "1Mi"))
     unnamed = refusal(lambda: client.create(pod("d", nodeSelector=NOWHERE), namespace=namespace))
@@ -98,9 +99,9 @@ def test_quota_scopes(client: Client, namespace: str, eventually: Callable[..., 
         return used(client, namespace, "best"), used(client, namespace, "rest")
 
     eventually(both, until=lambda found: found == ({"pods": "0"}, {"pods": "0"}))
-    client.create(pod("a", nodeSelector=NOWHERE), namespace=namespace)
-    client.create(pod("b", nodeSelector=NOWHERE), namespace=namespace)
-    client.create(pod("c", requests={"cpu": "1m"}, nodeSelector=NOWHERE), namespace=namespace)
+    for name, requests in (("a", None), ("b", None), ("c", {"cpu": "1m"})):
+        wanted = pod(name, requests=requests, nodeSelector=NOWHERE)
+        eventually(lambda wanted=wanted: client.create(wanted, namespace=namespace))
 
     assert both() == ({"pods": "2"}, {"pods": "1"})
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from lightkube import Client
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
-from lightkube.models.rbac_v1 import AggregationRule, PolicyRule
+from lightkube.models.rbac_v1 import AggregationRule, PolicyRule, RoleRef
 from lightkube.resources.core_v1 import ConfigMap, Secret
-from lightkube.resources.rbac_authorization_v1 import ClusterRole, Role
+from lightkube.resources.rbac_authorization_v1 import ClusterRole, Role, RoleBinding
 
 from e2e.suite.auth.conftest import RBAC, Identity, MakeIdentity, grant, rule
 from e2e.suite.refusals import Refusal, refusal
@@ -114,14 +114,12 @@ def test_aggregated_cluster_role(
     eventually(rules, until=lambda found: found == [rule("get", "services")])
 
 
+@pytest.mark.depends("clusterrole-aggregation-controller")  # it fills in the rules of view
 @pytest.mark.cite("docs/reference/access-authn-authz/rbac#user-facing-roles")
 def test_view_does_not_show_secrets(
     client: Client, namespace: str, make_identity: MakeIdentity, eventually: Eventually
 ) -> None:
     """RBAC should let the default role view see the objects of its namespace but no Secrets, and change nothing."""
-    from lightkube.models.rbac_v1 import RoleRef
-    from lightkube.resources.rbac_authorization_v1 import RoleBinding
-
     viewer = make_identity("viewer")
     reference = RoleRef(apiGroup=RBAC, kind="ClusterRole", name="view")
     binding = RoleBinding(metadata=ObjectMeta(name="view"), roleRef=reference, subjects=[viewer.subject])

@@ -117,12 +117,17 @@ def test_what_is_left_is_named(tmp_path: Path, local_cluster: Running) -> None:
         free(local_cluster)
 
 
-@pytest.mark.parametrize(("remove", "going"), [("end", [True]), ("never", [False])])
-def test_namespaces_are_removed_when_it_is_asked_for(
-    tmp_path: Path, local_cluster: Running, remove: str, going: list[bool]
+@pytest.mark.parametrize(
+    ("args", "going"),
+    [([], [True]), (["--e2e-remove", "each"], [True]), (["--e2e-remove", "never"], [False])],
+    ids=["by-default", "after-each", "never"],
+)
+def test_namespaces_are_removed_as_it_is_asked_for(
+    tmp_path: Path, local_cluster: Running, args: list[str], going: list[bool]
 ) -> None:
-    args = ("--e2e-focus", "should fail", "--e2e-remove", remove, "--e2e-gone-within", "0")
-    _, output, events = run_cases(tmp_path, local_cluster, *args)
+    _, output, events = run_cases(
+        tmp_path, local_cluster, "--e2e-focus", "should fail", "--e2e-gone-within", "0", *args
+    )
     found = of_the_run(local_cluster, "/api/v1/namespaces")
     free(local_cluster)
 
