@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from e2e.lifecycle.child import Command, Exit, Watch, run_child
 from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.run import CLUSTER, MARK, Run
-from e2e.lifecycle.state import Failure, Presence, Tally
+from e2e.lifecycle.state import Failure, Keep, Presence, Tally
 from e2e.lifecycle.testers import SuitePlan, SuiteResult, make_tester
 from providers import process
 from providers.contracts import Deadline
@@ -113,6 +113,7 @@ def make_plan(run: Run) -> SuitePlan:
         workers=suite.workers,
         focus=suite.focus or "",
         skip=suite.skip or "",
+        cluster_goes=run.tools.owns_cluster and run.state.keep is Keep.NEVER,
         env={**run.tools.settings.child_variables(), MARK: str(run.folder.path)},
     )
 

@@ -83,6 +83,7 @@ class PytestTester:
 
     def _argv(self, plan: SuitePlan, each: Pass, broken: Sequence[str]) -> tuple[str, ...]:
         parallel = ("-n", str(each.workers), "--dist", "worksteal") if each.workers else ("-n", "0")
+        removal = ("--e2e-remove", "never", "--e2e-gone-within", "0") if plan.cluster_goes else ()
         titles = [("--e2e-focus", plan.focus), ("--e2e-skip", plan.skip)]
         return (
             *self._program,
@@ -92,6 +93,7 @@ class PytestTester:
             *("--e2e-cluster", str(plan.cluster_file), "--e2e-run", plan.run),
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),
             *("--e2e-events", str(plan.work / f"{each.shard}.events.jsonl")),
+            *removal,
             *(word for flag, value in titles if value for word in (flag, value)),
             *(f"--ignore={self._suite / name}" for name in broken),
         )

@@ -32,7 +32,8 @@ class SuitePlan:
 
     ``select``: marker expression; ``focus`` and ``skip``: regular expressions on titles, or empty. ``artifacts``: gets
     ``junit_NN.xml`` and ``failures/``; ``work``: private, for everything else; ``secrets_file``: gets values that must
-    not be published; ``env``: the environment for what the tester starts.
+    not be published; ``env``: the environment for what the tester starts. ``cluster_goes``: the cluster is removed right
+    after the suite, so that removing what the suite made would only cost time.
     """
 
     run: str
@@ -45,6 +46,7 @@ class SuitePlan:
     workers: int
     focus: str = ""
     skip: str = ""
+    cluster_goes: bool = False
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
