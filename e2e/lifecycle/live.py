@@ -7,7 +7,6 @@ from typing import IO, TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.text import Text
 
@@ -50,19 +49,19 @@ class LiveDisplay:
         """Leave a line with a tick or a cross."""
         self._progress = None
         self._open = [entry for entry in self._open if entry[0] != record.name]
-        mark = "[red]✗[/red]" if record.failure else "[green]✓[/green]"
+        mark = ("✗ ", "red") if record.failure else ("✓ ", "green")
         inner = ": " in record.name
-        name = escape(record.name.split(": ", 1)[-1] if inner else record.name)
-        self._print(f"{'  ' if inner else ''}{mark} {name} [dim]{record.seconds:.1f} s[/dim]")
+        name = record.name.split(": ", 1)[-1] if inner else record.name
+        self._say(_line(("  " if inner else "", ""), mark, (name, ""), (f" {record.seconds:.1f} s", "dim")))
         if record.failure:
             shown = record.failure.splitlines()[:LINES_OF_FAILURE]
-            self._print("\n".join(f"    [red]{escape(line)}[/red]" for line in shown))
+            self._say(Text("\n".join(f"    {line}" for line in shown), style="red"))
         if record.name == "Test":
             self._suite = None
 
     def note(self, text: str) -> None:
         """Leave a line."""
-        self._print(escape(text))
+        self._say(Text(text))
 
     def progress(self, progress: Progress) -> None:
         """Show it below the step."""
@@ -75,28 +74,29 @@ class LiveDisplay:
     def case_ended(self, case: Case) -> None:
         """Leave a line for a failed one; for all of them with ``-v``."""
         if case.status is Status.FAILED:
-            self._print(f"  [red]✗ {escape(case.name)}[/red] [dim]{case.seconds:.1f} s[/dim]")
+            self._say(_line(("  ✗ ", "red"), (case.name, "red"), (f" {case.seconds:.1f} s", "dim")))
         elif self._verbose:
-            mark = "[green]✓[/green]" if case.status is Status.PASSED else "[dim]-[/dim]"
-            self._print(f"  {mark} {escape(case.name)} [dim]{case.seconds:.1f} s[/dim]")
+            mark = ("  ✓ ", "green") if case.status is Status.PASSED else ("  - ", "dim")
+            self._say(_line(mark, (case.name, ""), (f" {case.seconds:.1f} s", "dim")))
 
     def output(self, text: str) -> None:
         """Leave it with ``-v``."""
         if self._verbose:
-            self._print(escape(text.rstrip("\n")))
+            self._say(Text(text.rstrip("\n")))
 
     def close(self) -> None:
         """Remove the live lines."""
         self._live.stop()
 
-    def _print(self, markup: str) -> None:
-        self._console.print(markup, overflow="fold")
+    def _say(self, text: Text) -> None:
+        # never as markup: titles hold brackets; never broken into lines: a person copies commands from here
+        self._console.print(text, soft_wrap=True)
 
     def _render(self) -> RenderableType:
         now = time.monotonic()
         lines: list[RenderableType] = []
         for name, began in self._open[-1:]:
-            self._spinner.update(text=Text.from_markup(f"{escape(name)} [dim]{now - began:.0f} s[/dim]"))
+            self._spinner.update(text=_line((name, ""), (f" {now - began:.0f} s", "dim")))
             lines.append(self._spinner)
         if self._progress is not None:
             lines.append(Text(f"    {progress_text(self._progress)}", overflow="ellipsis", no_wrap=True))
@@ -115,3 +115,8 @@ class LiveDisplay:
         if len(oldest) > RUNNING_SHOWN:
             lines.append(Text(f"    and {len(oldest) - RUNNING_SHOWN} more", style="dim"))
         return lines
+
+
+def _line(*parts: tuple[str, str]) -> Text:
+    """Return text of parts, each with its style."""
+    return Text.assemble(*parts)

@@ -51,7 +51,7 @@ def condition(folder: RunFolder, state: RunState, *, now_s: float) -> str:
         since = f", {now_s - state.step_started_s:.0f} s" if state.step else ""
         return f"{folder.holder()}: {state.step or 'between steps'}{since}"
     if not state.is_ended:
-        verb = "down --resume" if state.claimed or state.is_live else "down"
+        verb = "down --resume" if state.store else "down"
         return f"interrupted in {state.step or 'between steps'}; e2e {verb} {state.run}"
     if state.is_live:
         left_s = state.expires_s - now_s

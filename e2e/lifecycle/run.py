@@ -116,6 +116,12 @@ class Run:
             if self.saves_verdict:
                 self.change(lambda state: replace(state, failures=(*self.before, *self.failures)))
 
+    def forgive(self, step: str) -> None:
+        """Drop the failures of a step that has succeeded in the end."""
+        self.before = tuple(each for each in self.before if each.step != step)
+        self.failures = tuple(each for each in self.failures if each.step != step)
+        self.change(lambda state: replace(state, failures=tuple(f for f in state.failures if f.step != step)))
+
     def context(self, deadline: Deadline) -> Context:
         """Return what the provider is given in a step."""
         folder = self.folder.cluster_folder(CLUSTER)

@@ -36,6 +36,11 @@ SHORTEST_TIMER_S = 0.001  # a timer of 0 would be none
 T = TypeVar("T")
 
 
+def _survives(number: int) -> bool:
+    """Say whether whoever started us wants us to outlive this signal: nohup ignores SIGHUP."""
+    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
+
+
 def _ignore(_count: int) -> None:
     pass
 
@@ -85,7 +90,8 @@ class Signals:
 
     def __enter__(self) -> Self:
         """Take over the signals."""
-        self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        taken = [number for number in SIGNALS if not _survives(number)]
+        self._before = {number: signal.signal(number, self._handle) for number in taken}
         self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._wake)
         return self
 

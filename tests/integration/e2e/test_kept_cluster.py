@@ -140,7 +140,7 @@ def test_run_without_a_store_is_published_later(harness: Harness, run: str) -> N
 
 
 def test_publish_that_failed_is_resumed(harness: Harness) -> None:
-    job = harness.write_job(suite="fail")
+    job = harness.write_job()
     # a folder where finished.json goes: the store refuses it at the very end
     process = harness.start("run", job)
     harness.wait_for(lambda state: state.claimed)
@@ -152,9 +152,9 @@ def test_publish_that_failed_is_resumed(harness: Harness) -> None:
 
     done = harness.e2e("publish", failed.run)
 
-    # the suite failed first, so the verdict is its
-    assert (process.returncode, failed.published, failed.needs_work) == (1, False, True)
-    assert (done.code, harness.finished()["result"], harness.state().published) == (0, "FAILURE", True), done.err
+    assert (process.returncode, failed.outcome.name, failed.published, failed.needs_work) == (4, "RESULTS", False, True)
+    assert (done.code, harness.finished()["result"], harness.state().published) == (0, "SUCCESS", True), done.err
+    assert harness.e2e("results").code == 0
     assert harness.e2e("verify", harness.store).code == 0
 
 

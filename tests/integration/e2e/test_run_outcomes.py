@@ -122,6 +122,19 @@ def test_log_begins_and_ends_with_the_addresses(harness: Harness) -> None:
     assert (harness.store.parent / "site" / "index.html").exists()
 
 
+def test_version_that_cannot_be_found_out_is_published_as_a_failure_of_the_provider(harness: Harness) -> None:
+    job = harness.write_job()
+    job.write_text(job.read_text().replace("v1.36.3", "https://127.0.0.1:1/release"))
+
+    done = harness.e2e("run", job)
+
+    finished = harness.finished()
+    assert (done.code, finished["result"], finished["version"]) == (3, "FAILURE", "unknown"), done.err
+    assert finished["metadata"]["version-source"] == "https://127.0.0.1:1/release"
+    assert finished["metadata"]["failure"].startswith("Up: ")
+    assert harness.state().clusters == {"c1": "none"}
+
+
 def test_run_into_a_store_that_cannot_be_written_creates_nothing(harness: Harness) -> None:
     (harness.home / "file").write_text("no folder")
 

@@ -195,6 +195,17 @@ def test_handlers_are_given_back() -> None:
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)] == before
 
 
+def test_run_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals() as signals:
+            send(signal.SIGHUP)
+
+        assert signals.count == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 LEAVES = """
 import os, signal, subprocess, sys, time
 from e2e.lifecycle.signals import Signals
