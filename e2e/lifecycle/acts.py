@@ -31,7 +31,12 @@ def bring_up(run: Run, deadline: Deadline) -> None:
 
 def run_suite(run: Run, deadline: Deadline) -> None:
     """Run the tester. Failed cases are a verdict and no error; a suite that was stopped keeps what finished."""
-    result = make_tester(run.tools.job.suite.tester).test(make_plan(run), RunHost(run, deadline))
+    plan = make_plan(run)
+    if not run.tools.owns_cluster:
+        from e2e.lifecycle.permissions import check_permissions
+
+        check_permissions(plan.cluster)
+    result = make_tester(run.tools.job.suite.tester).test(plan, RunHost(run, deadline))
     run.recorder.keep_tail(result.output_tail)
     take_tally(run, result.tally)
     run.change(lambda state: replace(state, suite_ended=result.stopped is None))
