@@ -72,12 +72,12 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="federated-e2e", prog_name="e2e")
 def cli() -> None:
-    r"""Test Kubernetes end to end and publish results that every dashboard reads.
+    """Test Kubernetes end to end and publish results that every dashboard reads.
 
     \b
     e2e run local        a real control plane on this machine, a suite, results, a page to open
     e2e check FILE       everything that is wrong with a job config
-    """
+    """  # noqa: D301  # click wants the character, not its name
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -11,13 +11,13 @@ _VARIABLE = "_E2E_COMPLETE"  # what click's machinery looks for under the progra
 @click.command(name="completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    r"""Print the completion script for bash, zsh or fish.
+    """Print the completion script for bash, zsh or fish.
 
     \b
     bash   eval "$(e2e completion bash)"                       in ~/.bashrc
     zsh    eval "$(e2e completion zsh)"                        in ~/.zshrc, after compinit
     fish   e2e completion fish > ~/.config/fish/completions/e2e.fish
-    """
+    """  # noqa: D301  # click wants the character, not its name
     from e2e.cli import cli
 
     made = get_completion_class(shell)

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print what would be stored; write nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 def command(what: str, results: str | None, **options: str | tuple[str, ...] | None) -> int:
-    r"""Publish the results of RUN again, or those in DIR as a new build.
+    """Publish the results of RUN again, or those in DIR as a new build.
 
     The verdict comes from DIR's JUnit files. Exits with 0 once all is stored, whatever the tests' verdict.
 
     \b
     e2e publish ./artifacts --job ci-kubernetes-e2e-mine --results gs://my-bucket
-    """
+    """  # noqa: D301  # click wants the character, not its name
     if not Path(what).is_dir():
         from e2e.lifecycle.publish import publish_run
 

@@ -29,14 +29,14 @@ KEEP = ("never", "on-failure", "always")
 @suite_options
 @log_options
 def command(job: str, *, dry_run: bool, log_format: str, verbose: bool, **options: Any) -> int:
-    r"""Bring a cluster up, test it, dump, take it down, publish.
+    """Bring a cluster up, test it, dump, take it down, publish.
 
     JOB is a config's file name without .yaml or its job: value, FILE a path. The exit code is the verdict: 0 passed,
     1 a case failed, 2 usage, 3 provider, 4 results, 5 a bug of ours, 124 deadline, 130 signal.
 
     \b
     e2e run local --focus 'Deployment.*roll'
-    """
+    """  # noqa: D301  # click wants the character, not its name
     from e2e.lifecycle.begin import begun
     from e2e.lifecycle.display import make_display
     from e2e.lifecycle.sequence import conduct

@@ -13,13 +13,13 @@ from e2e.cli._options import log_options
 @click.option("--offline", is_flag=True, help="Open no network; a version that must be looked up is the pinned one.")
 @log_options
 def command(job: str, *, offline: bool, log_format: str, verbose: bool) -> int:
-    r"""Bring a cluster up and leave it. Prints the RUN that test, dump, down and kubeconfig take.
+    """Bring a cluster up and leave it. Prints the RUN that test, dump, down and kubeconfig take.
 
     Nothing is published. A cluster that does not come up is dumped and taken down again.
 
     \b
     e2e up local && e2e test --focus Deployment && e2e down
-    """
+    """  # noqa: D301  # click wants the character, not its name
     from e2e.lifecycle.begin import Order, begun
     from e2e.lifecycle.display import make_display
     from e2e.lifecycle.sequence import conduct

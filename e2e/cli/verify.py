@@ -23,13 +23,13 @@ READERS = ("all", "testgrid", "gubernator", "kettle", "test-history", "triage")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 def command(uri: str, reader: str, form: str, verbose: bool) -> int:
-    r"""List everything at URI that some reader of results trips over.
+    """List everything at URI that some reader of results trips over.
 
     URI is a store, a prefix in it, a job or a build. Exits with 4 when a reader breaks or shows something false.
 
     \b
     e2e verify gs://my-bucket/logs/ci-kubernetes-e2e-mine
-    """
+    """  # noqa: D301  # click wants the character, not its name
     import time
 
     from upload.errors import Outcome
