@@ -42,8 +42,9 @@ test-unit: $(READY) ## run the unit tests only: seconds
 test-full: $(READY) test-deps ## run the full matrices and write docs/reports/
 	$(PYTEST) -m full --timeout 1800 --report-dir docs/reports
 
-test-deps: $(READY) ## install what tests need from Debian, when root
+test-deps: $(READY) ## fetch what tests need: Debian packages when root, and programs
 	@tests/support/install-debian-packages
+	@$(BIN)/python -m tests.support.prepare
 
 lint: $(READY) ## check format and style
 	$(BIN)/ruff format --check .

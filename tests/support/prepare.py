@@ -1,0 +1,49 @@
+"""``python -m tests.support.prepare``: fetch or build, with progress, every program that tests use. Nothing when cached.
+
+A cold machine takes minutes for this; no test's own deadline should pay for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from providers.contracts import Deadline
+from providers.releases.programs import PROGRAMS
+from providers.releases.sources import Progress, sources_from_env
+from providers.releases.versions import resolve
+from tests.support.gotools import FAKE_GCS_SERVER, go_tool
+from upload.errors import HarnessError
+
+FETCH_S = 2400.0
+SAID_EVERY_S = 15.0
+
+
+class Lines:
+    """Writes progress as a line now and then."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + SAID_EVERY_S
+
+    def __call__(self, progress: Progress) -> None:
+        """Write one line if the last is old enough."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SAID_EVERY_S
+            print(f"{progress.program}: {progress.done} of {progress.total} {progress.unit}", flush=True)
+
+
+def main() -> int:
+    sources = sources_from_env(os.environ, progress=Lines())
+    deadline = Deadline.after(FETCH_S, "fetching the programs that tests use")
+    try:
+        resolve("pinned", sources=sources, deadline=deadline).ensure(PROGRAMS, deadline=deadline)
+        go_tool(FAKE_GCS_SERVER, sources)
+    except HarnessError as error:
+        print(f"{error}\n{error.hint}", file=sys.stderr)
+        return error.outcome.value.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
