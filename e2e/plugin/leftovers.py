@@ -17,6 +17,8 @@ from providers.discovery import Kind, discover
 from upload.errors import ProviderError
 
 PAUSE_S = 0.25
+EACH_S = 0.5  # what the removal of one namespace may take, when many wait for theirs
+SHOWN = 10
 NAMESPACES = Kind("", "v1", "namespaces", "Namespace", namespaced=False, verbs=frozenset({"list", "delete"}))
 
 
@@ -66,9 +68,11 @@ class LeftoverCheck:
                     api.delete(f"{NAMESPACES.path()}/{space.name}")
             elif self._options.remove == "never":
                 kinds = [k for k in kinds if k.plural != NAMESPACES.plural]
-            until = self._clock() + patience_s
-            while (left := _labelled(api, kinds, label)) and self._clock() < until:
+            left = _labelled(api, kinds, label)
+            until = self._clock() + patience_s + (EACH_S * len(left) if patience_s else 0)
+            while left and self._clock() < until:
                 time.sleep(PAUSE_S)
+                left = _labelled(api, kinds, label)
             # with no patience, what is on its way out counts as gone
             return tuple(obj for obj in left if patience_s > 0 or not obj.is_going)
 
@@ -76,8 +80,10 @@ class LeftoverCheck:
         """Name what is left."""
         if self._problem:
             terminalreporter.write_line(self._problem, red=True)
-        for left in self._left:
+        for left in self._left[:SHOWN]:
             terminalreporter.write_line(f"left over: {left.kind} {left.name}", red=True)
+        if len(self._left) > SHOWN:
+            terminalreporter.write_line(f"left over: {len(self._left) - SHOWN} more", red=True)
 
 
 def _labelled(api: Api, kinds: Iterable[Kind], label: str) -> tuple[Leftover, ...]:

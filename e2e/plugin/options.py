@@ -53,7 +53,11 @@ def add_options(parser: pytest.Parser) -> None:
         "nodes), or never (the cluster goes anyway)",
     )
     group.addoption(
-        "--e2e-gone-within", metavar="S", type=float, default=30.0, help="seconds to wait at the end for removals"
+        "--e2e-gone-within",
+        metavar="S",
+        type=float,
+        default=30.0,
+        help="seconds to wait at the end for removals, and half a second more for each; 0: do not wait",
     )
     group.addoption("--e2e-focus", metavar="RE", help="run only cases whose title matches")
     group.addoption("--e2e-skip", metavar="RE", help="leave out cases whose title matches")

@@ -34,7 +34,8 @@ def test_deleted_namespace_takes_everything_along(
     client.create(
         Service(metadata=ObjectMeta(name="s"), spec=ServiceSpec(ports=[ServicePort(port=80)])), namespace=space
     )
-    client.create(pod("p"), namespace=space)
+    # a pod on no node goes at once; for one that takes its time the controller looks again only after eight seconds
+    client.create(pod("p", nodeSelector={"no": "node"}), namespace=space)
     client.delete(Namespace, space)
     late = refusal(lambda: client.create(ConfigMap(metadata=ObjectMeta(name="late")), namespace=space))
     # longer than other waits: the controller takes its time to look, and namespaces of other cases queue before this one

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from e2e.plugin.titles import title_hash
 from providers.api import Api
 from providers.contracts import RUN_LABEL
 from tests.support.cluster import Running
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 120.0
-RUN = "ci-some-job-20260102030405"
 CANARY = "canary-0123456789"
 
 CASES = f"""
@@ -46,12 +46,17 @@ def test_fail(client, namespace):
     client.create(ConfigMap(metadata=ObjectMeta(name="c", annotations={{"copy": "none"}})), namespace=namespace)
     assert False, "as intended"
 
-def test_hold(client, namespace):
+def test_hold(client, namespace, run):
     '''Case should leave something behind.'''
     held = ObjectMeta(name="held", finalizers=["e2e.example.com/hold"])
     client.create(ConfigMap(metadata=held), namespace=namespace)
-    client.create(ClusterRole(metadata=ObjectMeta(name=namespace, labels={{"{RUN_LABEL}": "{RUN}"}}), rules=[]))
+    client.create(ClusterRole(metadata=ObjectMeta(name=namespace, labels={{"{RUN_LABEL}": run}}), rules=[]))
 """
+
+
+def run_of(home: Path) -> str:
+    """Return a run's name that no other test of the shared cluster has."""
+    return f"ci-{title_hash(str(home))}-20260102030405"
 
 
 def run_cases(home: Path, running: Running, *args: str) -> tuple[int, str, list[dict[str, Any]]]:
@@ -61,7 +66,7 @@ def run_cases(home: Path, running: Running, *args: str) -> tuple[int, str, list[
     (home / "c1.json").write_text(json.dumps(running.cluster.to_json()))
     argv = [
         *(sys.executable, "-m", "pytest", str(home / "test_cases.py"), "-c", str(home / "pytest.ini"), "-q"),
-        *("-p", "no:cacheprovider", "--e2e-cluster", str(home / "c1.json"), "--e2e-run", RUN),
+        *("-p", "no:cacheprovider", "--e2e-cluster", str(home / "c1.json"), "--e2e-run", run_of(home)),
         *("--e2e-evidence", str(home / "failures"), "--e2e-events", str(home / "events.jsonl")),
         *("--e2e-secrets", str(home / "secrets.jsonl"), *args),
     ]
@@ -70,10 +75,10 @@ def run_cases(home: Path, running: Running, *args: str) -> tuple[int, str, list[
     return done.returncode, done.stdout + done.stderr, events
 
 
-def of_the_run(running: Running, path: str) -> dict[str, bool]:
+def of_the_run(running: Running, home: Path, path: str) -> dict[str, bool]:
     """Return name -> "is being removed" of the run's objects."""
     with Api(running.cluster.kubeconfig) as api:
-        items = api.get(path, {"labelSelector": f"{RUN_LABEL}={RUN}"})["items"]
+        items = api.get(path, {"labelSelector": f"{RUN_LABEL}={run_of(home)}"})["items"]
     return {item["metadata"]["name"]: "deletionTimestamp" in item["metadata"] for item in items}
 
 
@@ -82,8 +87,8 @@ def test_fixtures_leave_nothing(tmp_path: Path, local_cluster: Running) -> None:
 
     assert code == 0, output
     assert [event for event in events if event["event"] == "leftover"] == []
-    assert of_the_run(local_cluster, "/api/v1/namespaces") == {}
-    assert of_the_run(local_cluster, "/apis/rbac.authorization.k8s.io/v1/clusterroles") == {}
+    assert of_the_run(local_cluster, tmp_path, "/api/v1/namespaces") == {}
+    assert of_the_run(local_cluster, tmp_path, "/apis/rbac.authorization.k8s.io/v1/clusterroles") == {}
 
 
 def test_failed_case_leaves_its_namespace_as_evidence_without_secrets(tmp_path: Path, local_cluster: Running) -> None:
@@ -114,7 +119,7 @@ def test_what_is_left_is_named(tmp_path: Path, local_cluster: Running) -> None:
         assert len(names) == 1
         assert f"left over: Namespace {names.pop()}" in output
     finally:
-        free(local_cluster)
+        free(local_cluster, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -128,19 +133,19 @@ def test_namespaces_are_removed_as_it_is_asked_for(
     _, output, events = run_cases(
         tmp_path, local_cluster, "--e2e-focus", "should fail", "--e2e-gone-within", "0", *args
     )
-    found = of_the_run(local_cluster, "/api/v1/namespaces")
-    free(local_cluster)
+    found = of_the_run(local_cluster, tmp_path, "/api/v1/namespaces")
+    free(local_cluster, tmp_path)
 
     assert list(found.values()) == going, output
     assert [event for event in events if event["event"] == "leftover"] == []
 
 
-def free(running: Running) -> None:
+def free(running: Running, home: Path) -> None:
     """Remove what a test left on purpose."""
     with Api(running.cluster.kubeconfig) as api:
-        for role in of_the_run(running, "/apis/rbac.authorization.k8s.io/v1/clusterroles"):
+        for role in of_the_run(running, home, "/apis/rbac.authorization.k8s.io/v1/clusterroles"):
             api.delete(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}")
-        for space in of_the_run(running, "/api/v1/namespaces"):
+        for space in of_the_run(running, home, "/api/v1/namespaces"):
             for item in api.get(f"/api/v1/namespaces/{space}/configmaps")["items"]:
                 path = f"/api/v1/namespaces/{space}/configmaps/{item['metadata']['name']}"
                 if item["metadata"].pop("finalizers", None):
