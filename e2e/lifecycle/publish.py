@@ -18,6 +18,7 @@ from e2e.lifecycle.folder import RunFolder
 from e2e.lifecycle.frozen import read_plan, write_plan
 from e2e.lifecycle.run import Run
 from e2e.lifecycle.state import Failure, RunState
+from e2e.lifecycle.steps import SEPARATOR
 from e2e.lifecycle.summary import closing_lines
 from providers.contracts import Deadline
 from upload.errors import Outcome
@@ -74,8 +75,9 @@ def freeze(run: Run, store: Store) -> Plan:
         folder=run.artifacts,
         finished_s=int(run.now_s()),
         version=run.state.version,
-        steps=records,
-        ended=None if any(record.failure for record in records) else run.outcome,
+        # what the run knows is decided; only of one that passed the files may tell more
+        steps=top_steps(records) if run.outcome is Outcome.PASSED else (),
+        ended=run.outcome,
         metadata=metadata_of(run),
     )
     censor = Censor((*run.tools.settings.secrets, *run.folder.read_secrets()))
@@ -104,6 +106,11 @@ def metadata_of(run: Run) -> tuple[tuple[str, str], ...]:
 def published_steps(records: list[StepRecord]) -> tuple[StepRecord, ...]:
     """Return the steps that are results; an earlier try to publish is none."""
     return tuple(record for record in records if record.name != PUBLISH_STEP)
+
+
+def top_steps(records: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:
+    """Return the steps of the sequence, without the parts that a provider made of them."""
+    return tuple(record for record in records if SEPARATOR not in record.name)
 
 
 def write_runner_junit(artifacts: Path, records: tuple[StepRecord, ...]) -> None:

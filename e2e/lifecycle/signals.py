@@ -46,7 +46,11 @@ def _ignore(_count: int) -> None:
 
 
 class StepCut(BaseException):
-    """The step that runs must end now. Raised by the handler only, and turned into an error by ``cuttable``."""
+    """The step that runs must end now. Raised by the handler only, and turned into its ``reason`` by ``cuttable``."""
+
+    def __init__(self, reason: HarnessError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -127,7 +131,7 @@ class Signals:
             finally:
                 self._region = None
         except StepCut as exc:
-            raise self.reason(at, deadline) or Interrupted(signal.SIGTERM) from exc
+            raise exc.reason from exc
         except Exception as exc:
             why = self.reason(at, deadline) if region.cut else None
             if why is None:
@@ -166,10 +170,11 @@ class Signals:
         if region is None or region.cut:
             return
         wait_s = self._wait_s(region)
-        region.cut = wait_s <= 0
+        reason = self.reason(region.at, region.deadline) if wait_s <= 0 else None
+        region.cut = reason is not None
         signal.setitimer(signal.ITIMER_REAL, self._again_s if region.cut else wait_s + SHORTEST_TIMER_S)
-        if region.cut:
-            raise StepCut
+        if reason is not None:
+            raise StepCut(reason)
 
     def _wait_s(self, region: _Region) -> float:
         """Return for how many seconds the region may go on, as things stand."""

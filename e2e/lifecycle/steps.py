@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from e2e.lifecycle.display import Display
+from e2e.lifecycle.signals import StepCut
 from upload.errors import HarnessError, Outcome
 from upload.model import StepRecord
 
@@ -30,6 +31,7 @@ class _Open:
     name: str
     started_s: int
     began: float
+    first: int
     tail: str = ""
     failure: str = ""
     outcome: Outcome | None = None
@@ -39,6 +41,7 @@ class _Open:
 class Recorder:
     """The ``StepRecorder`` of a run. Steps nest: one inside Up is recorded as ``Up: <name>``, before Up itself.
 
+    What failed inside a step that then passed was overcome, such as a port that was taken: it is no failure.
     ``records`` holds the steps that have ended, by their start; ``held`` of the books keeps a cut out of them.
     """
 
@@ -51,7 +54,8 @@ class Recorder:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Enter a step; it is recorded with its seconds, also when it raises."""
-        entry = _Open(SEPARATOR.join([*(each.name for each in self._open[-1:]), name]), int(self.now_s()), self.clock())
+        full_name = SEPARATOR.join([*(each.name for each in self._open[-1:]), name])
+        entry = _Open(full_name, int(self.now_s()), self.clock(), first=len(self.records))
         try:
             with self.books.held():
                 self._begin(entry)
@@ -99,6 +103,8 @@ class Recorder:
         if record.failure:
             self.books.line(record.failure)
         self.books.display.step_ended(record)
+        if not record.failure:
+            self.records[entry.first :] = map(_overcome, self.records[entry.first :])
         self._record(record)
 
     def _record(self, record: StepRecord) -> None:
@@ -106,13 +112,22 @@ class Recorder:
         self.books.save(tuple(self.records))
 
 
+def _overcome(record: StepRecord) -> StepRecord:
+    if not record.failure:
+        return record
+    tail = f"{record.failure}\n{record.output_tail}"[-TAIL_CHARS:]
+    return replace(record, failure="", outcome=None, output_tail=tail)
+
+
 def outcome_of(error: BaseException) -> Outcome:
     """Return what an error makes of the run. Anything that is not one of ours is a bug of ours."""
+    error = error.reason if isinstance(error, StepCut) else error
     return error.outcome if isinstance(error, HarnessError) else Outcome.BUG
 
 
 def failure_text(error: BaseException) -> str:
     """Return what a reader should see of an error: its message, notes, and the command to try next."""
+    error = error.reason if isinstance(error, StepCut) else error
     said = str(error) if isinstance(error, HarnessError) else f"a bug of ours: {type(error).__name__}: {error}"
     lines = [said or type(error).__name__, *getattr(error, "__notes__", ())]
     if isinstance(error, HarnessError) and error.hint:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from e2e.lifecycle.signals import StepCut
 from e2e.lifecycle.steps import Books, Recorder
 from tests.unit.e2e.lifecycle.fakes import Clock, SeenDisplay, not_held
-from upload.errors import CommandError, Outcome, ProviderError
+from upload.errors import CommandError, Interrupted, Outcome, ProviderError
 from upload.model import StepRecord
 
 
@@ -66,12 +68,33 @@ def test_cut_ends_every_open_step() -> None:
     recorder, _, _, _, display = make_recorder()
 
     with pytest.raises(StepCut), recorder.step("Up"), recorder.step("Start"):
-        raise StepCut
+        raise StepCut(Interrupted(15))
     with recorder.step("Dump"):
         pass
 
-    assert [record.name for record in recorder.records] == ["Up: Start", "Up", "Dump"]
+    cut = {"failure": "stopped by signal 15", "outcome": Outcome.ABORTED}
+    assert recorder.records == [
+        StepRecord("Up: Start", 7, 0.0, **cut),
+        StepRecord("Up", 7, 0.0, **cut),
+        StepRecord("Dump", 7, 0.0),
+    ]
     assert display.seen[-1] == "ended Dump"
+
+
+def test_part_that_failed_and_was_overcome_is_no_failure() -> None:
+    recorder, *_ = make_recorder()
+
+    with recorder.step("Up"):
+        for error in (ProviderError("the port is taken"), None):
+            with contextlib.suppress(ProviderError), recorder.step("Start"):
+                if error:
+                    raise error
+
+    assert recorder.records == [
+        StepRecord("Up: Start", 7, 0.0, output_tail="the port is taken\n"),
+        StepRecord("Up: Start", 7, 0.0),
+        StepRecord("Up", 7, 0.0),
+    ]
 
 
 def test_verdict_fails_a_step_without_an_error() -> None:
