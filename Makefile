@@ -52,6 +52,7 @@ lint: $(READY) ## check format and style
 
 types: $(READY) ## check types
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests
 
 fmt: $(READY) ## format the code
 	$(BIN)/ruff format .

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.conftest import JOB, Visit
 
@@ -176,7 +176,12 @@ def test_pages_are_readable_without_script(browser: Browser, site: Path) -> None
 
 def test_nothing_that_a_bucket_says_is_executed(visit: Visit, site: Path) -> None:
     dialogs: list[str] = []
-    visit.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    visit.page.on("dialog", refuse)
     pages = [path for path in every_kind_of_page(site) if "hostile" in path]
     for path in ["index.html", *pages]:
         page = visit.open(path)

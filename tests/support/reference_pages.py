@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,7 @@ def type_of(node: Mapping[str, Any]) -> str:
         return " ".join(["number", *bounds])
     if "pattern" in node:
         return "duration"
-    return {"string": "text", "boolean": "`true` or `false`"}.get(kind, kind)
+    return {"string": "text", "boolean": "`true` or `false`"}.get(kind, str(kind))
 
 
 def rule_parts() -> dict[str, str]:
@@ -184,7 +184,7 @@ def rule_parts() -> dict[str, str]:
     return {"rules": table(("rule", "severity", "whom it breaks", "what they do"), rows)}
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a Markdown table."""
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in (head, *rows)]
     return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_compressed_object_is_smaller_in_the_bucket_and_marked(bucket: Bucket) -
 
 
 # what happens to the first upload -> whether the store must ask again
-LOST = {
+LOST: dict[str, tuple[Act, dict[str, Any]]] = {
     "answer lost after the object was stored": (Act.CUT_AFTER, {}),
     "answer cut short": (Act.TRUNCATE, {}),
     "answer shorter than announced": (Act.BREAK, {}),

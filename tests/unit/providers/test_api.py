@@ -111,7 +111,7 @@ def test_discovery_lists_each_kind_once_in_the_preferred_version(tmp_path: Path)
 
 
 def test_discovery_stops_when_the_server_stops_answering(tmp_path: Path) -> None:
-    answers = {"/apis": {}, "/api/v1": httpx2.ConnectError("gone")}
+    answers: dict[str, Answer] = {"/apis": {}, "/api/v1": httpx2.ConnectError("gone")}
     with fake_api(tmp_path, answers) as api, pytest.raises(ApiUnreachable):
         discover(api, lambda _what, _error: None)
 

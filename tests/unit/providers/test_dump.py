@@ -77,7 +77,8 @@ def tree(folder: Path) -> dict[str, Any]:
 
 
 def test_a_dump_holds_objects_events_versions_and_says_what_failed(tmp_path: Path) -> None:
-    steps, secrets = RecordedSteps(), []
+    steps = RecordedSteps()
+    secrets: list[str] = []
     log = tmp_path / "kube-apiserver.log"
     log.write_text("started\n")
     logs = {"c1-control-plane/kube-apiserver.log": log, "c1-control-plane/gone.log": tmp_path / "gone.log"}
@@ -240,7 +241,7 @@ def test_different_names_stay_different(names: list[str]) -> None:
 def test_hostile_kinds_and_nodes_stay_below_the_destination(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_text("x")
-    answers = {
+    answers: dict[str, Any] = {
         **SERVER,
         "/api/v1": {"resources": [resource("..%2f..%2fescape", "Pod")]},
         "/apis": {"groups": []},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_cut_ends_every_open_step() -> None:
     with recorder.step("Dump"):
         pass
 
-    cut = {"failure": "stopped by signal 15", "outcome": Outcome.ABORTED}
+    cut: dict[str, Any] = {"failure": "stopped by signal 15", "outcome": Outcome.ABORTED}
     assert recorder.records == [
         StepRecord("Up: Start", 7, 0.0, **cut),
         StepRecord("Up", 7, 0.0, **cut),

@@ -84,7 +84,9 @@ def test_eventually_raises_what_is_no_answer_of_a_cluster(clock: Clock) -> None:
 
 def test_eventually_shows_the_last_observation_and_error(clock: Clock) -> None:
     with pytest.raises(NotInTime) as caught:
-        clock.waiting().eventually(sequence(["a"], ValueError), until=lambda _: {}["x"], timeout_s=1, what="b comes")
+        clock.waiting().eventually(
+            sequence(["a"], ValueError), until=lambda _: dict[str, str]()["x"], timeout_s=1, what="b comes"
+        )
 
     assert str(caught.value).splitlines() == [
         "not within 1 s: b comes",
