@@ -19,6 +19,18 @@ def find(ref: str | None, wanted: Callable[[RunState], bool]) -> str:
     return find_run(current_settings().state, ref, wanted=wanted).name
 
 
+def find_live(ref: str | None) -> str:
+    """Return the name of the run with a cluster that RUN means. Raises UsageError when its cluster is gone."""
+    from e2e.lifecycle.attach import find_run
+    from e2e.settings import current_settings
+    from upload.errors import UsageError
+
+    folder = find_run(current_settings().state, ref, wanted=lambda state: state.is_live)
+    if not folder.read().is_live:
+        raise UsageError(f"{folder.name} has no cluster", hint=f"e2e status {folder.name}")
+    return folder.name
+
+
 def go_on(
     ref: str, later: Later, *, log_format: str, verbose: bool, first: Callable[[Run], None] = lambda _run: None
 ) -> tuple[Run, int]:

@@ -31,6 +31,9 @@ def command(run: str | None, *, resume: bool, abort: bool, log_format: str, verb
     name = find(run, lambda state: state.needs_work if resume else state.is_live)
 
     def finish(run_: Run) -> None:
+        if run_.state.is_ended:  # nothing of it was killed
+            _remove(run_)
+            return
         run_.state = adopt_claim(run_.folder, run_.state)
         take_over(run_, aborts=abort)
 

@@ -19,13 +19,13 @@ def command(run: str | None, *, log_format: str, verbose: bool) -> int:
     """Collect logs, objects, events and versions of a cluster that is up, without its secrets; prints the folder."""
     from dataclasses import replace
 
-    from e2e.cli._later import find, go_on
+    from e2e.cli._later import find_live, go_on
     from e2e.lifecycle.attach import Later
 
     def start_over(run_: Run) -> None:
         run_.change(lambda state: replace(state, finished_steps=_without_dump(state.finished_steps)))
 
-    name = find(run, lambda state: state.is_live)
+    name = find_live(run)
     done, code = go_on(name, Later("dump"), log_format=log_format, verbose=verbose, first=start_over)
     if not code:
         click.echo(str(done.artifacts / "cluster"))

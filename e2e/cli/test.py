@@ -18,12 +18,12 @@ def command(run: str | None, *, timeout: int | None, log_format: str, verbose: b
 
     RUN is what `e2e up` printed, or a JOB; without it the newest run whose cluster is up.
     """
-    from e2e.cli._later import find, go_on
+    from e2e.cli._later import find_live, go_on
     from e2e.lifecycle.attach import Later
     from e2e.lifecycle.overrides import SuiteChanges
     from e2e.lifecycle.summary import case_lines, rerun_command, tally_text
 
-    name = find(run, lambda state: state.is_live)
+    name = find_live(run)
     later = Later("test", edit_job=SuiteChanges(**changes).apply, test_s=timeout)
     done, code = go_on(name, later, log_format=log_format, verbose=verbose)
     for line in (tally_text(done.tally), *case_lines(done.artifacts, done.tally)):

@@ -31,6 +31,7 @@ def bring_up(run: Run, deadline: Deadline) -> None:
 
 def run_suite(run: Run, deadline: Deadline) -> None:
     """Run the tester. Failed cases are a verdict and no error; a suite that was stopped keeps what finished."""
+    process.end(run.mark, deadline=deadline)  # a suite that a killed process left would disturb this one
     plan = make_plan(run)
     if not run.tools.owns_cluster:
         from e2e.lifecycle.permissions import check_permissions

@@ -220,7 +220,7 @@ def suite_text(progress: SuiteProgress) -> str:
         parts.append(f"{tally.skipped} skipped")
     if progress.running:
         parts.append(f"{len(progress.running)} running")
-    if progress.eta_s is not None:
+    if progress.eta_s:
         parts.append(f"about {progress.eta_s:.0f} s left")
     return ", ".join(parts)
 

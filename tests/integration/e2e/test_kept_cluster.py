@@ -158,6 +158,16 @@ def test_publish_that_failed_is_resumed(harness: Harness) -> None:
     assert harness.e2e("verify", harness.store).code == 0
 
 
+def test_cluster_that_is_gone_is_not_tested_and_keeps_its_verdict(harness: Harness, run: str) -> None:
+    harness.e2e("down")
+    before = harness.state()
+
+    done, resumed = harness.e2e("test", run), harness.e2e("down", run, "--resume")
+
+    assert (done.code, f"{run} has no cluster" in done.err, resumed.code) == (2, True, 0)
+    assert (harness.state().failures, harness.state().outcome) == (before.failures, before.outcome)
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

@@ -144,6 +144,16 @@ def test_run_into_a_store_that_cannot_be_written_creates_nothing(harness: Harnes
     assert "file" in done.err
 
 
+def test_site_that_cannot_be_made_is_only_a_note(harness: Harness) -> None:
+    harness.store.parent.mkdir(parents=True)
+    (harness.store.parent / "site").write_text("a file")
+
+    done = harness.e2e("run", harness.write_job())
+
+    assert (done.code, harness.finished()["result"]) == (0, "SUCCESS")
+    assert "the site was not made: " in done.err
+
+
 def test_artifacts_that_are_not_empty_are_refused(harness: Harness) -> None:
     (harness.home / "mine").mkdir()
     (harness.home / "mine" / "file").write_text("")
