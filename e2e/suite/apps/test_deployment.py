@@ -11,10 +11,8 @@ from lightkube.resources.core_v1 import Pod
 
 from e2e.suite.controllers import GATE, REVISION, conditions, deployment, meta, name_of, owner_of, pods_of
 
-pytestmark = [
-    pytest.mark.sig("apps"),
-    pytest.mark.depends("deployment-controller", "replicaset-controller", "kube-scheduler"),
-]
+pytestmark = [pytest.mark.sig("apps"), pytest.mark.depends("deployment-controller")]
+rolls = pytest.mark.depends("replicaset-controller", "kube-scheduler")
 
 Eventually = Callable[..., Any]
 
@@ -44,6 +42,7 @@ def running(client: Client, namespace: str, eventually: Eventually) -> Deploymen
     return found
 
 
+@rolls
 @pytest.mark.cite("[sig-apps] Deployment should run the lifecycle of a Deployment [Conformance]")
 def test_deployment_runs_its_replicas(client: Client, namespace: str, running: Deployment) -> None:
     """Deployment should run its replicas through one ReplicaSet that it owns."""
@@ -58,6 +57,7 @@ def test_deployment_runs_its_replicas(client: Client, namespace: str, running: D
     }
 
 
+@rolls
 @pytest.mark.cite(
     "[sig-apps] Deployment RollingUpdateDeployment should delete old pods and create new ones [Conformance]"
 )
@@ -74,6 +74,7 @@ def test_new_template_replaces_old_pods(client: Client, namespace: str, eventual
     eventually(lambda: old & {name_of(p) for p in pods_of(client, namespace, "web")}, until=lambda left: not left)
 
 
+@rolls
 @pytest.mark.cite("[sig-apps] Deployment deployment should support rollover [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.usefixtures("running")
@@ -90,6 +91,7 @@ def test_rollover_during_a_roll_out(client: Client, namespace: str, eventually: 
     assert revisions(client, namespace) == {"1": 0, "2": 0, "3": 2}
 
 
+@rolls
 @pytest.mark.cite("docs/concepts/workloads/controllers/deployment#rolling-back-a-deployment")
 @pytest.mark.usefixtures("running")
 def test_roll_back_reuses_the_old_replica_set(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -107,6 +109,7 @@ def test_roll_back_reuses_the_old_replica_set(client: Client, namespace: str, ev
     assert revisions(client, namespace) == {"2": 0, "3": 2}
 
 
+@rolls
 @pytest.mark.cite("docs/concepts/workloads/controllers/deployment#pausing-and-resuming-a-deployment")
 @pytest.mark.usefixtures("running")
 def test_paused_deployment_waits(client: Client, namespace: str, eventually: Eventually) -> None:
@@ -124,6 +127,7 @@ def test_paused_deployment_waits(client: Client, namespace: str, eventually: Eve
     assert revisions(client, namespace) == {"1": 0, "2": 2}
 
 
+@rolls
 @pytest.mark.cite("[sig-apps] Deployment Deployment should have a working scale subresource [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.usefixtures("running")
@@ -138,6 +142,7 @@ def test_scale_subresource(client: Client, namespace: str, eventually: Eventuall
         eventually(lambda: len(pods_of(client, namespace, "web")), until=lambda count, wanted=replicas: count == wanted)
 
 
+@rolls
 @pytest.mark.cite("[sig-apps] Deployment RecreateDeployment should delete old pods and create new ones [Conformance]")
 @pytest.mark.conformance
 def test_recreate_never_mixes_templates(

@@ -20,8 +20,13 @@ LONG = 30.0
 
 @pytest.fixture
 def signals() -> Iterator[Signals]:
-    with Signals() as made:
-        yield made
+    # what is ignored at the start stays ignored, and tests may run under nohup
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with Signals() as made:
+            yield made
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def send(number: int = signal.SIGTERM) -> None:
