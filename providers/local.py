@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 Component = Literal["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"]
 Flag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,80}$")]
 # what the provider itself must decide: where components listen, and where their files and keys are
-RESERVED = ("address", "port", "urls", "kubeconfig", "data-dir", "-file", "initial-cluster", "etcd-servers", "config")
+RESERVED = (
+    *("address", "addresses", "ip", "host", "port", "urls", "initial-cluster", "etcd-servers"),
+    *("kubeconfig", "config", "-file", "dir", "path"),
+)
 START_TRIES = 5
 FEATURES = frozenset({"hollow-nodes", "csr-signing"})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +19,8 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SHORTEST_SECRET = 8  # shorter values would blacken half of every log
 _SENSITIVE_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CRED", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-_KUBECONFIG = re.compile(r"""^\s*"?kind"?\s*:\s*"?Config"?\s*,?\s*$""", re.MULTILINE)
+_KUBECONFIG = re.compile(r"""["']?\bkind["']?\s*:\s*["']?Config\b""")
+_CLUSTERS = re.compile(r"""\bclusters["']?\s*:""")
 # Keys of typed Secrets whose values are public; censoring "kube-system" everywhere would ruin every log.
 _PUBLIC_KEYS = {
     "kubernetes.io/service-account-token": frozenset({"ca.crt", "namespace", "service-ca.crt"}),
@@ -111,7 +113,20 @@ def _clean(value: Any, keep: Keep) -> Any:
 def _clean_field(key: str, value: Any, keep: Keep) -> Any:
     if key == "env" and isinstance(value, list):
         return [_clean_variable(item, keep) for item in value]
+    if key == LAST_APPLIED and isinstance(value, str):
+        return _clean_manifest(value, keep)
     return _clean(value, keep)
+
+
+def _clean_manifest(text: str, keep: Keep) -> str:
+    """Return what kubectl noted of a manifest, cleaned as the object itself is."""
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        return _gone("manifest", text)
+    return json.dumps(redact(manifest, keep))
 
 
 def _clean_variable(variable: Any, keep: Keep) -> Any:
@@ -119,6 +134,7 @@ def _clean_variable(variable: Any, keep: Keep) -> Any:
         return _clean(variable, keep)
     if not _SENSITIVE_NAME.search(str(variable.get("name", ""))):
         return _clean(variable, keep)
+    _keep_value(variable["value"].encode(), keep)
     return {**variable, "value": _gone("value", variable["value"])}
 
 
@@ -127,7 +143,7 @@ def _clean_text(text: str, keep: Keep) -> str:
         for found in _PRIVATE_KEY.findall(text):
             keep(found)
         text = _PRIVATE_KEY.sub(lambda match: _gone("private key", match.group()), text)
-    if "clusters" in text and _KUBECONFIG.search(text):
+    if _CLUSTERS.search(text) and _KUBECONFIG.search(text):
         return _gone("kubeconfig", text)
     return text
 

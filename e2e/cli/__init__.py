@@ -87,6 +87,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(args: list[str]) -> int:
+    stdout = sys.stdout
     verbose = any(a in ("-v", "--verbose") for a in args)
     try:
         code = cli.main(args=args, prog_name="e2e", standalone_mode=False)
@@ -101,8 +102,13 @@ def _run(args: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return Outcome.USAGE.value.exit_code
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         return Outcome.ABORTED.value.exit_code
+    except SystemExit as stop:
+        # click ends with 1 and puts another stdout in place when the reader of a pipe went away; 1 means failed cases here
+        if stop.code == 1 and sys.stdout is not stdout:
+            return Outcome.ABORTED.value.exit_code
+        raise
     except Exception as error:  # noqa: BLE001  # the one place where anything may arrive
         _say(f"a bug of ours: {type(error).__name__}: {error}", "run it again with -v and report the traceback")
         if verbose:

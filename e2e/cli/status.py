@@ -21,15 +21,18 @@ def command(run: str | None, *, show_all: bool, form: str) -> None:
     import json
     import time
 
-    from e2e.lifecycle.attach import all_runs, find_run
+    from e2e.lifecycle.attach import all_runs, find_run, unreadable_runs
     from e2e.lifecycle.report import describe_run, table
     from e2e.settings import current_settings
 
     state_dir, now_s = current_settings().state, time.time()
     found = all_runs(state_dir)
+    for name in unreadable_runs(state_dir):
+        where = state_dir / "runs" / name
+        click.echo(f"{name}: its state cannot be read; its cluster may be up: look into {where}", err=True)
     if run is not None:
-        name = find_run(state_dir, run, wanted=lambda _state: True).name
-        found = tuple(each for each in found if each[1].run == name)
+        folder = find_run(state_dir, run, wanted=lambda _state: True)
+        found = ((folder, folder.read()),)
     elif not show_all:
         ended = [each for each in found if not each[1].needs_work][:SHOWN_ENDED]
         found = tuple(each for each in found if each[1].needs_work or each in ended)

@@ -47,6 +47,14 @@ def all_runs(state_dir: Path) -> tuple[Found, ...]:
     return tuple(sorted(found, key=lambda each: (each[1].started_s, each[1].run), reverse=True))
 
 
+def unreadable_runs(state_dir: Path) -> tuple[str, ...]:
+    """Return the names of runs whose state cannot be read; their clusters may still be up."""
+    runs = state_dir / "runs"
+    known = {state.run for _, state in all_runs(state_dir)} | {folder.name for folder, _ in all_runs(state_dir)}
+    found = (path for path in (runs.iterdir() if runs.is_dir() else ()) if (path / "state.json").exists())
+    return tuple(sorted(path.name for path in found if path.name not in known))
+
+
 def find_run(state_dir: Path, ref: str | None, *, wanted: Callable[[RunState], bool]) -> RunFolder:
     """Return the run that RUN means: its name, or its JOB's newest ``wanted`` one; without RUN the newest ``wanted`` one.
 

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,15 +72,35 @@ def begun(
         version = signals.cuttable(lambda: ask_version(tools, version, folder), deadline, at=1)
         state = first_state(order, settings, version, name=folder.name, now_s=int(now_s()))
         folder.write(state)
+        probed = Path(state.artifacts)
         try:
+            probe_artifacts(probed)
             # a claim that is cut in the middle may have been stored: the first signal waits for it
             state = signals.cuttable(lambda: claim_build(order, settings, folder, state), deadline, at=2)
         except (UsageError, ResultsError):
             (folder.path / STATE).unlink()  # there is no build, so there is no run
             raise
+        finally:
+            if order.artifacts is None:  # the run may have got another name, or none; open_run makes its folder
+                with suppress(OSError):
+                    probed.rmdir()
         run = open_run(folder, state, tools, signals, display)
         open_things.callback(run.log.close)
         yield run
+
+
+def probe_artifacts(folder: Path) -> None:
+    """Make the folder of the artifacts and write into it, before anything is claimed. Raises UsageError."""
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise UsageError(
+            f"the artifacts cannot be written to {folder}: {exc.strerror or exc}", hint="give --artifacts DIR"
+        ) from exc
 
 
 def check_artifacts(folder: Path | None) -> None:

@@ -94,7 +94,8 @@ class PytestTester:
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),
             *("--e2e-events", str(plan.work / f"{each.shard}.events.jsonl")),
             *removal,
-            *(word for flag, value in titles if value for word in (flag, value)),
+            # one word: a pattern that begins with a dash must never become an option
+            *(f"{flag}={value}" for flag, value in titles if value),
             *(f"--ignore={self._suite / name}" for name in broken),
         )
 
