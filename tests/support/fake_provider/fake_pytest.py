@@ -12,6 +12,9 @@ PASSING, FAILING, HANGING = (f"[sig-fake] {name} should be done" for name in ("P
 
 
 def option(name: str) -> str:
+    for word in sys.argv:
+        if word.startswith(f"{name}="):
+            return word.removeprefix(f"{name}=")
     return sys.argv[sys.argv.index(name) + 1]
 
 
