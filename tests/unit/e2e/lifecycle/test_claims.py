@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,13 +72,14 @@ def test_build_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_runs_that_ended_long_ago_and_left_nothing_are_forgotten(tmp_path: Path) -> None:
-    for name, changes in {
+    runs: dict[str, dict[str, Any]] = {
         "ci-old-1": {"ended_s": 1},
         "ci-new-2": {"ended_s": REMEMBERED_S},
         "ci-kept-3": {"ended_s": 1, "clusters": {"c1": Presence.UP}},
         "ci-open-4": {"ended_s": 1, "claimed": True},
         "ci-killed-5": {"step": "up"},
-    }.items():
+    }
+    for name, changes in runs.items():
         create_folder(tmp_path, lambda _, name=name: name, tries=1).write(make_state(run=name, **changes))
 
     assert forget_old(tmp_path, now_s=REMEMBERED_S + 10) == ("ci-old-1",)
