@@ -50,7 +50,7 @@ def all_runs(state_dir: Path) -> tuple[Found, ...]:
 def unreadable_runs(state_dir: Path) -> tuple[str, ...]:
     """Return the names of runs whose state cannot be read; their clusters may still be up."""
     runs = state_dir / "runs"
-    known = {state.run for _, state in all_runs(state_dir)} | {folder.name for folder, _ in all_runs(state_dir)}
+    known = {folder.name for folder, _ in all_runs(state_dir)}
     found = (path for path in (runs.iterdir() if runs.is_dir() else ()) if (path / "state.json").exists())
     return tuple(sorted(path.name for path in found if path.name not in known))
 

@@ -52,7 +52,7 @@ class LiveDisplay:
         mark = ("✗ ", "red") if record.failure else ("✓ ", "green")
         inner = ": " in record.name
         name = record.name.split(": ", 1)[-1] if inner else record.name
-        self._say(_line(("  " if inner else "", ""), mark, (name, ""), (f" {record.seconds:.1f} s", "dim")))
+        self._say(Text.assemble(("  " if inner else "", ""), mark, (name, ""), (f" {record.seconds:.1f} s", "dim")))
         if record.failure:
             shown = record.failure.splitlines()[:LINES_OF_FAILURE]
             self._say(Text("\n".join(f"    {line}" for line in shown), style="red"))
@@ -74,10 +74,10 @@ class LiveDisplay:
     def case_ended(self, case: Case) -> None:
         """Leave a line for a failed one; for all of them with ``-v``."""
         if case.status is Status.FAILED:
-            self._say(_line(("  ✗ ", "red"), (case.name, "red"), (f" {case.seconds:.1f} s", "dim")))
+            self._say(Text.assemble(("  ✗ ", "red"), (case.name, "red"), (f" {case.seconds:.1f} s", "dim")))
         elif self._verbose:
             mark = ("  ✓ ", "green") if case.status is Status.PASSED else ("  - ", "dim")
-            self._say(_line(mark, (case.name, ""), (f" {case.seconds:.1f} s", "dim")))
+            self._say(Text.assemble(mark, (case.name, ""), (f" {case.seconds:.1f} s", "dim")))
 
     def output(self, text: str) -> None:
         """Leave it with ``-v``."""
@@ -96,7 +96,7 @@ class LiveDisplay:
         now = time.monotonic()
         lines: list[RenderableType] = []
         for name, began in self._open[-1:]:
-            self._spinner.update(text=_line((name, ""), (f" {now - began:.0f} s", "dim")))
+            self._spinner.update(text=Text.assemble((name, ""), (f" {now - began:.0f} s", "dim")))
             lines.append(self._spinner)
         if self._progress is not None:
             lines.append(Text(f"    {progress_text(self._progress)}", overflow="ellipsis", no_wrap=True))
@@ -115,8 +115,3 @@ class LiveDisplay:
         if len(oldest) > RUNNING_SHOWN:
             lines.append(Text(f"    and {len(oldest) - RUNNING_SHOWN} more", style="dim"))
         return lines
-
-
-def _line(*parts: tuple[str, str]) -> Text:
-    """Return text of parts, each with its style."""
-    return Text.assemble(*parts)

@@ -60,6 +60,12 @@ def pods_of(client: Client, namespace: str, app: str) -> list[Pod]:
     return sorted((p for p in found if not meta(p).deletionTimestamp), key=name_of)
 
 
+def node_of(client: Client, namespace: str, name: str) -> str | None:
+    """Return where a pod was bound, or None."""
+    found = client.get(Pod, name, namespace=namespace)
+    return found.spec.nodeName if found.spec else None
+
+
 def let_go(client: Client, pod: Pod) -> None:
     """Take the gate away from a pod that was created with ``GATE``."""
     client.patch(

@@ -10,7 +10,7 @@ from lightkube.models.core_v1 import TopologySpreadConstraint
 from lightkube.models.meta_v1 import LabelSelector
 from lightkube.resources.core_v1 import Node, Pod
 
-from e2e.suite.controllers import GATE, conditions, exactly, let_go
+from e2e.suite.controllers import GATE, conditions, exactly, let_go, node_of
 from e2e.suite.hollow import MakeNode, on_own_node
 from e2e.suite.workloads import pod
 
@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.sig("scheduling"), pytest.mark.depends("kube-scheduler
 Eventually = Callable[..., Any]
 UNSCHEDULABLE = ("False", "Unschedulable")
 HOSTNAME = "kubernetes.io/hostname"
-
-
-def node_of(client: Client, namespace: str, name: str) -> str | None:
-    """Return where a pod was bound, or None."""
-    found = client.get(Pod, name, namespace=namespace)
-    return found.spec.nodeName if found.spec else None
 
 
 def scheduled(client: Client, namespace: str, name: str) -> tuple[str, str] | None:

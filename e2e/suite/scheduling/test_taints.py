@@ -7,7 +7,7 @@ import pytest
 from lightkube import Client
 from lightkube.resources.core_v1 import Node, Pod
 
-from e2e.suite.controllers import exactly, name_of
+from e2e.suite.controllers import exactly, name_of, node_of
 from e2e.suite.hollow import OWN, MakeNode, on_own_node
 from e2e.suite.workloads import pod
 
@@ -19,12 +19,6 @@ pytestmark = [
 ]
 
 Eventually = Callable[..., Any]
-
-
-def node_of(client: Client, namespace: str, name: str) -> str | None:
-    """Return where a pod was bound, or None."""
-    found = client.get(Pod, name, namespace=namespace)
-    return found.spec.nodeName if found.spec else None
 
 
 @pytest.mark.cite("SchedulerPredicates [Serial] validates that taints-tolerations is respected if matching")
