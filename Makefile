@@ -40,7 +40,7 @@ test-unit: $(READY) ## run the unit tests only: seconds
 	$(PYTEST) tests/unit
 
 test-full: $(READY) test-deps ## run the full matrices and write docs/reports/
-	$(PYTEST) -m full --timeout 1800 --report-dir docs/reports
+	$(PYTEST) -m full --timeout 1800 --report-dir=docs/reports
 
 test-deps: $(READY) ## fetch what tests need: Debian packages when root, and programs
 	@tests/support/install-debian-packages

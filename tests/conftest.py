@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# here, because this file is loaded before any test can import it
+pytest.register_assert_rewrite("providers.testing")
+
 pytest_plugins = ["tests.support.expected_skips", "tests.support.report"]
 
 
