@@ -38,7 +38,7 @@ def claim(
     """
     newest = newest_number(store, wanted.prefix, wanted.job)
     if wanted.number:
-        _check_asked(wanted.number, newest)
+        check_asked(wanted.number, newest)
         candidates = iter([wanted.number])
     else:
         candidates = _numbers(now_s, newest, wanted.job)
@@ -96,10 +96,16 @@ def _numbers(now_s: int, newest: str, job: str) -> Iterator[str]:
     yield from (number for number in numbers if int(number) > int(newest or 0))
 
 
-def _check_asked(build: str, newest: str) -> None:
+def check_form(build: str) -> None:
+    """Raise UsageError for text that is no id of a build of ours, whatever the store holds."""
     value = as_integer(build)
     if value is None or not 0 < value < LARGEST_BUILD_ID:
         raise UsageError(f"--build {build}: a plain integer between 1 and 2**53 is expected")
+
+
+def check_asked(build: str, newest: str) -> None:
+    """Raise UsageError for an id that cannot be claimed in a job whose newest one is ``newest``, or empty."""
+    check_form(build)
     if newest and len(build) != len(newest):
         # kettle scans by range: "1" would swallow build "10"
         raise UsageError(f"--build {build}: the job's ids have {len(newest)} digits, as in {newest}")

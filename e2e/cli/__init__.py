@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
-from upload.errors import HarnessError, Outcome
+from upload.errors import HarnessError, Outcome, UsageError
 
 # verb -> one-line help. The help stands here so that ``e2e --help`` imports no verb.
 VERBS = {
@@ -78,11 +81,17 @@ def cli() -> None:
     e2e run local        a real control plane on this machine, a suite, results, a page to open
     e2e check FILE       everything that is wrong with a job config
     """  # noqa: D301  # click wants the character, not its name
+    try:
+        Path.cwd()
+    except FileNotFoundError as exc:  # somebody removed it; every path that is not absolute would fail somewhere else
+        raise UsageError("the current folder does not exist any more", hint="cd") from exc
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit with the code of its outcome (DESIGN section 6)."""
     args = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has not every character must not end a run
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(_run(args))
 
 
@@ -110,11 +119,19 @@ def _run(args: list[str]) -> int:
             return Outcome.ABORTED.value.exit_code
         raise
     except Exception as error:  # noqa: BLE001  # the one place where anything may arrive
-        _say(f"a bug of ours: {type(error).__name__}: {error}", "run it again with -v and report the traceback")
+        outcome = _unforeseen(error)
         if verbose:
             _traceback()
-        return Outcome.BUG.value.exit_code
+        return outcome.value.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _unforeseen(error: Exception) -> Outcome:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # as with >/dev/full
+        _say(f"not everything could be written: {error.strerror}", "df -h")
+        return Outcome.RESULTS
+    _say(f"a bug of ours: {type(error).__name__}: {error}", "run it again with -v and report the traceback")
+    return Outcome.BUG
 
 
 def _say(message: str, hint: str) -> None:

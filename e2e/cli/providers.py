@@ -22,14 +22,12 @@ def command(kubernetes: str, form: str, *, offline: bool) -> None:
     Nothing is fetched or built: servers are only asked whether they have it.
     """
     import json
-    import os
-    from pathlib import Path
 
-    from e2e.settings import read_settings
+    from e2e.settings import current_settings
     from providers.contracts import Deadline
     from providers.releases.versions import resolve
 
-    settings = read_settings(os.environ, cwd=Path.cwd())
+    settings = current_settings()
     sources = settings.sources(offline=offline, progress=lambda _progress: None)
     deadline = Deadline.after(WITHIN_S, "looking where programs come from")
     release = resolve(kubernetes, sources=sources, deadline=deadline)

@@ -47,7 +47,7 @@ def command(job: str, *, dry_run: bool, log_format: str, verbose: bool, **option
     if dry_run:
         from e2e.lifecycle.preview import preview
 
-        for line in preview(order, settings):
+        for line in preview(order, settings, verbose=verbose):
             click.echo(line)
         return 0
     display = make_display(log_format, verbose=verbose)

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ def begun(
     Raises: UsageError (also for artifacts that are not empty), ResultsError when the store cannot be written: then
     nothing was created.
     """
-    check_artifacts(order.artifacts)
+    check_order(order)
     with ExitStack() as open_things, Signals() as signals:
         deadline = Deadline.after(order.job.defaults.timeouts.publish_s, "taking a build id")
         version = signals.cuttable(
@@ -72,25 +72,20 @@ def begun(
         version = signals.cuttable(lambda: ask_version(tools, version, folder), deadline, at=1)
         state = first_state(order, settings, version, name=folder.name, now_s=int(now_s()))
         folder.write(state)
-        probed = Path(state.artifacts)
         try:
-            probe_artifacts(probed)
+            make_artifacts(order.artifacts or settings.artifacts)  # its own folder is named after the build it gets
             # a claim that is cut in the middle may have been stored: the first signal waits for it
             state = signals.cuttable(lambda: claim_build(order, settings, folder, state), deadline, at=2)
         except (UsageError, ResultsError):
             (folder.path / STATE).unlink()  # there is no build, so there is no run
             raise
-        finally:
-            if order.artifacts is None:  # the run may have got another name, or none; open_run makes its folder
-                with suppress(OSError):
-                    probed.rmdir()
         run = open_run(folder, state, tools, signals, display)
         open_things.callback(run.log.close)
         yield run
 
 
-def probe_artifacts(folder: Path) -> None:
-    """Make the folder of the artifacts and write into it, before anything is claimed. Raises UsageError."""
+def make_artifacts(folder: Path) -> None:
+    """Make a folder for artifacts, or the one that holds them, and prove that it can be written. Raises UsageError."""
     import tempfile
 
     try:
@@ -103,8 +98,16 @@ def probe_artifacts(folder: Path) -> None:
         ) from exc
 
 
-def check_artifacts(folder: Path | None) -> None:
-    """Raise UsageError for a folder that is not empty: results of two runs must not mix."""
+def check_order(order: Order) -> None:
+    """Raise UsageError for what is wrong by itself, before anything is looked up.
+
+    That is a build id that no store takes, and a folder that is not empty: results of two runs must not mix.
+    """
+    from upload.claim import check_form
+
+    if order.build:
+        check_form(order.build)
+    folder = order.artifacts
     if folder is None or not folder.exists():
         return
     if not folder.is_dir():
@@ -170,7 +173,6 @@ def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunS
 
     Raises: ResultsError when the store cannot be written, UsageError for an id that cannot be had.
     """
-    _make_artifacts(settings.artifacts if order.artifacts is None else order.artifacts)
     if not order.store:
         return state
     from upload.claim import claim
@@ -199,17 +201,10 @@ def adopt(folder: RunFolder, state: RunState, ref: BuildRef, *, names_artifacts:
 def open_run(folder: RunFolder, state: RunState, tools: Tools, signals: Signals, display: Display) -> Run:
     """Return a new run with its log, whose first lines are where its results will be."""
     artifacts = Path(state.artifacts)
-    _make_artifacts(artifacts)
+    make_artifacts(artifacts)
     log = BuildLog(artifacts / BUILD_LOG, now_s=time.time)
     run = Run(folder=folder, state=state, tools=tools, signals=signals, display=display, log=log)
     where = addresses(store_of(state), build_of(state), state.job) if state.claimed else ()
     for line in (*where, f"run:      {state.run} ({state.ref}), Kubernetes {state.version} ({state.version_source})"):
         run.recorder.note(line)
     return run
-
-
-def _make_artifacts(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ResultsError(f"{folder} cannot be made: {exc.strerror or exc}", hint="give --artifacts DIR") from exc

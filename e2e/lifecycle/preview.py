@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from e2e.lifecycle.begin import Order, check_artifacts, first_state
+from e2e.lifecycle.begin import Order, check_order, first_state
 from e2e.lifecycle.display import PlainDisplay
 from e2e.lifecycle.sequence import SEQUENCES, STEPS
 from e2e.lifecycle.state import build_number, run_name
@@ -19,11 +19,11 @@ from providers.contracts import Cluster
 from upload.errors import HarnessError
 
 
-def preview(order: Order, settings: Settings) -> Iterator[str]:
-    """Yield the lines of a dry run. Raises what the run itself would raise before it creates anything."""
+def preview(order: Order, settings: Settings, *, verbose: bool) -> Iterator[str]:
+    """Yield the lines of a dry run; ``verbose``: with the tester's command lines. Raises what the run itself would raise before it creates anything."""
     import sys
 
-    check_artifacts(order.artifacts)
+    check_order(order)
     version = resolve_version(order.job, settings, PlainDisplay(sys.stderr), offline=order.offline)
     tools = make_tools(order.job, settings, version, test_s=order.test_s)
     now_s = int(time.time())
@@ -38,7 +38,7 @@ def preview(order: Order, settings: Settings) -> Iterator[str]:
     yield f"artifacts:  {state.artifacts}"
     for verb in SEQUENCES["run"]:
         yield f"step:       {STEPS[verb].title}, at most {tools.budget.seconds[verb]:.0f} s"
-        if verb == "test":
+        if verb == "test" and verbose:
             for argv in make_tester(order.job.suite.tester).describe(
                 _plan(order, settings, state.run, Path(state.artifacts))
             ):
@@ -47,15 +47,16 @@ def preview(order: Order, settings: Settings) -> Iterator[str]:
 
 
 def _next_build(order: Order, now_s: int) -> str:
-    from upload.claim import newest_number, next_number
+    from upload.claim import check_asked, newest_number, next_number
     from upload.store import open_store
 
-    if order.build:
-        return order.build
     try:
         newest = newest_number(open_store(order.store, anonymous_too=True), order.job.results.prefix, order.job.job)
     except HarnessError:  # a bucket that only the real run may read
         newest = ""
+    if order.build:
+        check_asked(order.build, newest)
+        return order.build
     return next_number(newest, now_s)
 
 
@@ -66,7 +67,9 @@ def _uploads(order: Order, build: str) -> Iterator[str]:
 
     store = open_store(order.store, anonymous_too=True)
     paths = build_paths(BuildRef(order.job.results.prefix, order.job.job, build))
-    some = [f"{paths.artifacts}{name}" for name in ("junit_NN.xml", RUNNER_JUNIT, CASES, "cluster/c1/…", "failures/…")]
+    some = [
+        f"{paths.artifacts}{name}" for name in ("junit_NN.xml", RUNNER_JUNIT, CASES, "cluster/c1/...", "failures/...")
+    ]
     for path in (paths.started, *some, paths.log, paths.finished, paths.cache, paths.latest):
         yield f"upload:     {store.uri_of(path)}"
 

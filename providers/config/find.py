@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -94,7 +95,7 @@ def _mentions(path: Path, job: str) -> bool:
     try:
         refuse_strangers(path, (path.parent,))
         raw = read_bounded(path, str(path))
-        return job.encode() in raw and parse_document(raw, path=path, shown=str(path)).values.get("job") == job
+        return os.fsencode(job) in raw and parse_document(raw, path=path, shown=str(path)).values.get("job") == job
     except ConfigError:
         return False
 

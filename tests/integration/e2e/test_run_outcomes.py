@@ -180,6 +180,27 @@ def test_build_that_is_taken_is_refused(harness: Harness) -> None:
     assert [build.name for build in harness.builds()] == ["20260101000000"]
 
 
+@pytest.mark.parametrize("build", ["a/b", "abc", "007", "0", "-1", str(2**53)])
+@pytest.mark.parametrize("more", [pytest.param((), id="run"), pytest.param(("--dry-run",), id="dry-run")])
+def test_build_that_is_no_id_is_refused_before_anything_else(
+    harness: Harness, build: str, more: tuple[str, ...]
+) -> None:
+    done = harness.e2e("run", harness.write_job(), f"--build={build}", *more)
+
+    assert (done.code, done.out, harness.folders()) == (2, "", [])
+    assert f"--build {build}: a plain integer" in done.err
+
+
+def test_dry_run_refuses_a_build_of_another_width(harness: Harness) -> None:
+    job = harness.write_job()
+    harness.e2e("run", job, "--build", "20260101000000")
+
+    done = harness.e2e("run", job, "--build", "7", "--dry-run")
+
+    assert done.code == 2
+    assert "the job's ids have 14 digits, as in 20260101000000" in done.err
+
+
 def test_dry_run_changes_nothing(harness: Harness) -> None:
     done = harness.e2e("run", harness.write_job(), "--dry-run")
 
@@ -194,5 +215,20 @@ def test_dry_run_changes_nothing(harness: Harness) -> None:
     ]
     assert "kubernetes: v1.36.3 (exact)" in lines
     assert [line for line in lines if line.endswith("/latest-build.txt")] != []
+    assert "--junitxml" not in done.out
     left = {path.name for path in harness.home.iterdir()}
     assert left == {"fake.yaml", "site"}
+
+
+def test_dry_run_with_v_shows_the_command_lines(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job(), "--dry-run", "-v")
+
+    assert done.code == 0
+    assert [
+        line.split("--junitxml")[1].split()[0].rpartition("/")[2]
+        for line in done.out.splitlines()
+        if "--junitxml" in line
+    ] == [
+        "junit_01.xml",
+        "junit_02.xml",
+    ]
