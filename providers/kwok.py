@@ -19,6 +19,7 @@ import yaml
 from providers.process import Mark, is_alive, tail
 
 LOOPBACK = "127.0.0.1"
+WORKDIR = "KWOK_WORKDIR"  # kwokctl's own variable, which every process of a cluster inherits
 # The API server must advertise an address that is not on the loopback; nothing connects to it. One that is reserved for
 # documentation works offline too, and does not publish this machine's own address with the dump.
 ADVERTISED = "192.0.2.254"
@@ -113,14 +114,14 @@ class Home:
     @property
     def mark(self) -> Mark:
         """How this cluster's processes are found."""
-        return Mark("KWOK_WORKDIR", str(self.workdir))
+        return Mark(WORKDIR, str(self.workdir))
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment of kwokctl and its children: nothing of ours, no ``KWOK_*``, no cookies."""
         return {
             "HOME": str(self.folder / "home"),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "KWOK_WORKDIR": str(self.workdir),
+            WORKDIR: str(self.workdir),
         }
 
 

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +60,22 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Pat
 
 def marked(mark: Mark) -> tuple[psutil.Process, ...]:
     """Return the living processes that carry ``mark``, in no order. Zombies are dead."""
-    found = []
+    return tuple(process for process, value in _carriers(mark.variable) if value == mark.value)
+
+
+def marks(variable: str) -> frozenset[Mark]:
+    """Return every mark of this variable that a living process carries."""
+    return frozenset(Mark(variable, value) for _process, value in _carriers(variable))
+
+
+def _carriers(variable: str) -> Iterator[tuple[psutil.Process, str]]:
     for process in psutil.process_iter():
         try:
-            if process.environ().get(mark.variable) == mark.value and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+            value = process.environ().get(variable)
+            if value is not None and process.status() != psutil.STATUS_ZOMBIE:
+                yield process, value
         except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
             continue
-    return tuple(found)
 
 
 def end(mark: Mark, *, deadline: Deadline) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from e2e.lifecycle.attach import Found, Later, all_runs, attached
 from e2e.lifecycle.display import Display
-from e2e.lifecycle.folder import RunFolder
-from e2e.lifecycle.run import Run
+from e2e.lifecycle.folder import STATE, RunFolder
+from e2e.lifecycle.run import MARK, Run
 from e2e.lifecycle.sequence import conduct
 from e2e.lifecycle.state import Keep
 from e2e.settings import Settings
+from providers import process
 from providers.contracts import Deadline
+from providers.kwok import WORKDIR
+from providers.process import Mark
 from upload.errors import HarnessError, Outcome
 
 REMEMBERED_S = 30 * 24 * 3600  # how long a run that has ended is known to `status` and `results`
@@ -50,6 +53,26 @@ def look_at(runs: Sequence[Found], settings: Settings, display: Display) -> tupl
             left = (f"unknown: {error}",)
         found.append(Expired(folder, left))
     return tuple(found)
+
+
+def lost_processes(state_dir: Path) -> tuple[tuple[str, Mark], ...]:
+    """Return the marks of living processes whose run is not in the state folder any more, with the runs' names.
+
+    Somebody removed it by hand; the mark still says where it was.
+    """
+    roots = {state_dir / "runs", (state_dir / "runs").resolve()}
+    found = []
+    for mark in sorted({*process.marks(MARK), *process.marks(WORKDIR)}, key=lambda each: each.value):
+        for root in roots & set(Path(mark.value).parents):
+            name = Path(mark.value).relative_to(root).parts[0]
+            if not (root / name / STATE).exists():
+                found.append((name, mark))
+    return tuple(found)
+
+
+def end_lost(mark: Mark) -> None:
+    """End the processes of a run that is lost. Raises ProviderError naming those that do not go away."""
+    process.end(mark, deadline=Deadline.after(LOOK_S, "ending processes"))
 
 
 def remove(folder: RunFolder, settings: Settings, display: Display) -> Outcome:

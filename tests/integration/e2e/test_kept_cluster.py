@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +126,35 @@ def test_expired_cluster_is_listed_and_removed(harness: Harness, run: str) -> No
     assert (nothing.code, nothing.out) == (0, "")
     assert listed.out.startswith(f"{run}: process sleep")
     assert (len(still), removed.code, harness.strays()) == (1, 0, [])
+
+
+def test_processes_of_a_run_that_was_deleted_by_hand_are_listed_and_ended(harness: Harness, run: str) -> None:
+    runs = harness.state_dir / "runs"
+    carried = {
+        "lost": {"KWOK_WORKDIR": str(runs / "ci-lost-1" / "cluster" / "c1" / "kwok")},
+        "known": {"KWOK_WORKDIR": str(runs / run / "cluster" / "c1" / "kwok")},
+        "elsewhere": {"KWOK_WORKDIR": str(harness.home / "runs" / "ci-lost-1")},
+        "other": {"KUBECONFIG": str(runs / "ci-lost-1" / "cluster" / "c1" / "kubeconfig")},
+    }
+    sleepers = {
+        name: subprocess.Popen(["sleep", "300"], env={"PATH": "/usr/bin:/bin", **env}) for name, env in carried.items()
+    }
+    try:
+        listed = harness.e2e("gc")
+        removed = harness.e2e("gc", "--yes")
+        ended = {name: sleeper.poll() for name, sleeper in sleepers.items()}
+        sleepers["lost"].wait(timeout=60)
+        again = harness.e2e("gc")
+    finally:
+        for sleeper in sleepers.values():
+            sleeper.kill()
+            sleeper.wait()
+
+    line = f"ci-lost-1: its folder is gone: sleep (pid {sleepers['lost'].pid})\n"
+    assert (listed.code, listed.out, listed.err) == (0, line, "e2e gc --yes removes them\n")
+    assert (removed.code, removed.out) == (0, line)
+    assert [name for name, code in ended.items() if code is not None] == ["lost"]
+    assert (again.code, again.out) == (0, "")
 
 
 def test_run_without_a_store_is_published_later(harness: Harness, run: str) -> None:
