@@ -33,7 +33,7 @@ class Waiting:
     sleep: Callable[[float], None] = time.sleep
 
     def eventually(
-        self, fn: Callable[[], T], *, until: Callable[[T], object] = bool, timeout_s: float = 15.0, what: str = ""
+        self, fn: Callable[[], T], *, until: Callable[[T], object] = bool, timeout_s: float = 30.0, what: str = ""
     ) -> T:
         """Return the first value of ``fn()`` for which ``until(value)`` is true.
 

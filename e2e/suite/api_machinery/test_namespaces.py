@@ -39,7 +39,7 @@ def test_deleted_namespace_takes_everything_along(
     client.delete(Namespace, space)
     late = refusal(lambda: client.create(ConfigMap(metadata=ObjectMeta(name="late")), namespace=space))
     # longer than other waits: the controller takes its time to look, and namespaces of other cases queue before this one
-    eventually(lambda: refusal(lambda: client.get(Namespace, space)), until=lambda said: said == GONE, timeout_s=30)
+    eventually(lambda: refusal(lambda: client.get(Namespace, space)), until=lambda said: said == GONE)
 
     assert late == Refusal(403, "Forbidden", "")
     assert refusal(lambda: client.get(Pod, "p", namespace=space)) == GONE
@@ -68,7 +68,7 @@ def test_pods_go_before_what_they_use(
         return status is not None and bool(status.conditions)
 
     try:
-        eventually(first_pass_is_done, timeout_s=30)
+        eventually(first_pass_is_done)
         assert meta(client.get(Pod, "held", namespace=space)).deletionTimestamp is not None
         assert meta(client.get(ConfigMap, "used", namespace=space)).deletionTimestamp is None
     finally:

@@ -12,6 +12,7 @@ from lightkube.models.core_v1 import (
     ResourceRequirements,
 )
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.coordination_v1 import Lease
 from lightkube.resources.core_v1 import LimitRange, Pod, ResourceQuota, Secret
 
 from e2e.suite.controllers import name_of
@@ -35,6 +36,18 @@ def quota(client: Client, namespace: str, name: str, hard: dict[str, str], *scop
     client.create(ResourceQuota(metadata=ObjectMeta(name=name), spec=spec), namespace=namespace)
 
 
+def wait_until_enforced(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
+    """Wait until admission knows the quotas that were made so far.
+
+    It sees them later than their readers, and until then lets objects in without counting them; the controller would
+    notice only minutes later. They arrive in order, so that the one made last tells of all.
+    """
+    quota(client, namespace, "last", {"count/leases.coordination.k8s.io": "0"})
+    lease = Lease(metadata=ObjectMeta(name="one-too-many"))
+    said = eventually(lambda: refusal(lambda: client.create(lease, namespace=namespace, dry_run=True)))
+    assert said == FORBIDDEN
+
+
 @pytest.mark.conformance
 @pytest.mark.depends("resourcequota-controller")
 @pytest.mark.cite(
@@ -47,9 +60,8 @@ def test_quota_counts_objects(client: Client, namespace: str, eventually: Callab
     client.create(Secret(metadata=ObjectMeta(name="a")), namespace=namespace)
     quota(client, namespace, "q", {key: "2"})
     eventually(lambda: used(client, namespace, "q"), until=lambda found: found == {key: "1"})
-    # admission sees a new quota a moment later than its readers
-    eventually(lambda: client.create(Secret(metadata=ObjectMeta(name="b")), namespace=namespace))
-    # the controller counts from a cache of its own, and may for a moment write what it saw before "b"
+    wait_until_enforced(client, namespace, eventually)
+    client.create(Secret(metadata=ObjectMeta(name="b")), namespace=namespace)
     eventually(lambda: used(client, namespace, "q"), until=lambda found: found == {key: "2"})
     said = refusal(lambda: client.create(Secret(metadata=ObjectMeta(name="c")), namespace=namespace))
     client.delete(Secret, "a", namespace=namespace)
@@ -70,13 +82,14 @@ def test_quota_sums_requests(client: Client, namespace: str, eventually: Callabl
     quota(client, namespace, "q", {"pods": "3", "requests.cpu": "1", "requests.memory": "1Gi"})
     nothing = {"pods": "0", "requests.cpu": "0", "requests.memory": "0"}
     eventually(lambda: used(client, namespace, "q"), until=lambda found: found == nothing)
+    wait_until_enforced(client, namespace, eventually)
 
     def add(name: str, cpu: str, memory: str) -> Pod:
         return client.create(
             pod(name, requests={"cpu": cpu, "memory": memory}, nodeSelector=NOWHERE), namespace=namespace
         )
 
-    eventually(lambda: add("a", "600m", "256Mi"))
+    add("a", "600m", "256Mi")
     add("b", "300m", "256Mi")
     both = {"pods": "2", "requests.cpu": "900m", "requests.memory": "512Mi"}
     eventually(lambda: used(client, namespace, "q"), until=lambda found: found == both)
@@ -102,9 +115,9 @@ def test_quota_scopes(client: Client, namespace: str, eventually: Callable[..., 
         return used(client, namespace, "best"), used(client, namespace, "rest")
 
     eventually(both, until=lambda found: found == ({"pods": "0"}, {"pods": "0"}))
+    wait_until_enforced(client, namespace, eventually)
     for name, requests in (("a", None), ("b", None), ("c", {"cpu": "1m"})):
-        wanted = pod(name, requests=requests, nodeSelector=NOWHERE)
-        eventually(lambda wanted=wanted: client.create(wanted, namespace=namespace))
+        client.create(pod(name, requests=requests, nodeSelector=NOWHERE), namespace=namespace)
 
     eventually(both, until=lambda found: found == ({"pods": "2"}, {"pods": "1"}))
 

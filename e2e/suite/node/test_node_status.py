@@ -105,5 +105,5 @@ def test_node_that_is_not_ready_is_tainted_and_emptied(
     broken = {"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "KubeletNotReady"}]}}
     client.patch(Node.Status, node, broken)
 
-    eventually(lambda: taints_of(client, node).get("node.kubernetes.io/not-ready"), timeout_s=20)
-    eventually(lambda: [name_of(p) for p in client.list(Pod, namespace=namespace)], until=exactly([]), timeout_s=20)
+    eventually(lambda: taints_of(client, node).get("node.kubernetes.io/not-ready"))
+    eventually(lambda: [name_of(p) for p in client.list(Pod, namespace=namespace)], until=exactly([]))
