@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from providers.contracts import Deadline
 from providers.releases.cache import Cache, Key
 from providers.releases.fanout import Limit
 from providers.releases.gobuild import build
-from providers.releases.pinned import read_pin
+from providers.releases.pinned import Pin, read_pin
 from providers.releases.programs import Program
 from providers.releases.sources import Sources, sources_from_env
 
 PINS = Path(__file__).parent / "go"
 BUILD_S = 900.0
 
-FAKE_GCS_SERVER = Program("fake-gcs-server", "fake-gcs-server", "github.com/fsouza/fake-gcs-server", ())
+
+@dataclass(frozen=True, slots=True)
+class GoTool:
+    """Programs of one pin. ``module``: the one whose version is theirs; ``packages``: program → its Go package.
+
+    A package of the pin's own module is ours: its source lies beside ``go.mod``.
+    """
+
+    project: str
+    module: str
+    packages: Mapping[str, str]
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        return tuple(Program(name, self.project, package, ()) for name, package in self.packages.items())
+
+
+_TESTGRID = "github.com/GoogleCloudPlatform/testgrid"
+FAKE_GCS_SERVER = GoTool(
+    "fake-gcs-server",
+    "github.com/fsouza/fake-gcs-server",
+    {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"},
+)
+TESTGRID = GoTool(
+    "testgrid",
+    _TESTGRID,
+    {
+        "testgrid-updater": f"{_TESTGRID}/cmd/updater",
+        "testgrid-summarizer": f"{_TESTGRID}/cmd/summarizer",
+        "testgrid-convert": "federated-e2e.test/testgrid/testgrid-convert",
+    },
+)
 
 
 def fake_gcs_server(sources: Sources | None = None) -> Path:
     """Return the path of fake-gcs-server. The first call on a machine builds it, which takes about a minute."""
-    return go_tool(FAKE_GCS_SERVER, sources or sources_from_env(os.environ))
+    return go_tool(FAKE_GCS_SERVER, sources or sources_from_env(os.environ))["fake-gcs-server"]
 
 
-def go_tool(program: Program, sources: Sources) -> Path:
-    """Return the path of a program pinned in ``tests/support/go/<project>/``, built when it is not in the cache.
+def testgrid_programs() -> Mapping[str, Path]:
+    """Return TestGrid's programs by name. The first call on a machine builds them, which takes about a minute."""
+    return go_tool(TESTGRID, sources_from_env(os.environ))
 
-    Two processes at once build it once. Raises ProviderError without Go, or with a Go that is too old.
+
+def go_tool(tool: GoTool, sources: Sources) -> Mapping[str, Path]:
+    """Return the paths of programs pinned in ``tests/support/go/<project>/``, built when one is not in the cache.
+
+    Two processes at once build them once. Raises ProviderError without Go, or with a Go that is too old.
     """
-    deadline = Deadline.after(BUILD_S, f"building {program.name}")
-    pin = read_pin(PINS / program.project, program.project, program.package)
-    key = Key(program.name, pin.version, str(sources.platform), f"go-{pin.digest}")
+    deadline = Deadline.after(BUILD_S, f"building {tool.project}")
+    pin = read_pin(PINS / tool.project, tool.project, tool.module)
+    digest = _digest(pin)
+    keys = {name: Key(name, pin.version, str(sources.platform), f"go-{digest}") for name in tool.packages}
     cache = Cache(sources.cache)
-    with cache.locked([key], deadline):
-        if found := cache.find(key):
-            return found.path
-        with cache.staging(key) as folder:
-            build(pin, [program], folder, sources=sources, limit=Limit(deadline))
-            return cache.adopt(key, folder / program.name, f"go build of {program.project} {pin.version}")
+    with cache.locked(list(keys.values()), deadline):
+        cached = {name: found.path for name, key in keys.items() if (found := cache.find(key))}
+        if len(cached) == len(keys):
+            return cached
+        with cache.staging(next(iter(keys.values()))) as folder:
+            build(pin, tool.programs, folder, sources=sources, limit=Limit(deadline))
+            origin = f"go build of {tool.project} {pin.version}"
+            return {name: cache.adopt(key, folder / name, origin) for name, key in keys.items()}
+
+
+def _digest(pin: Pin) -> str:
+    """Return 12 hex digits that change when a program would: with the pin, and with sources of ours beside it."""
+    told = hashlib.sha256(pin.digest.encode())
+    own = sorted(pin.folder.rglob("*.go"))
+    for path in own:
+        told.update(path.read_bytes())
+    return told.hexdigest()[:12] if own else pin.digest

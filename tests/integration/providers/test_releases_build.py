@@ -201,11 +201,11 @@ def test_a_full_disk_of_go_names_its_cache(tmp_path: Path) -> None:
 def test_a_real_tool_is_built_from_its_pin(tmp_path: Path) -> None:
     sources = Sources(cache=tmp_path / "cache", env=dict(os.environ))
 
-    path = go_tool(FAKE_GCS_SERVER, sources)
+    path = go_tool(FAKE_GCS_SERVER, sources)["fake-gcs-server"]
 
     said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=20, check=False)
     assert "flag provided but not defined" in said.stderr or said.returncode == 0
-    assert go_tool(FAKE_GCS_SERVER, sources) == path
+    assert go_tool(FAKE_GCS_SERVER, sources) == {"fake-gcs-server": path}
 
 
 def wait_for(path: Path) -> None:
