@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,6 +153,24 @@ def test_site_that_cannot_be_made_is_only_a_note(harness: Harness) -> None:
 
     assert (done.code, harness.finished()["result"]) == (0, "SUCCESS")
     assert "the site was not made: " in done.err
+
+
+def test_cluster_that_does_not_answer_is_published_as_a_failure(harness: Harness) -> None:
+    user = {"name": "u", "user": {"token": "nothing-but-a-test"}}
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    document = {"current-context": "x", "contexts": [context], "clusters": [cluster], "users": [user]}
+    path = harness.home / "kubeconfig"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **document}))
+
+    job = harness.write_job(name="existing", kubeconfig=str(path), timeouts={"up": "3s"})
+    done = harness.e2e("run", job)
+
+    finished = harness.finished()
+    assert (done.code, finished["result"], finished["version"]) == (3, "FAILURE", "unknown")
+    assert finished["metadata"]["failure"].startswith("Up: ")
+    assert "http://127.0.0.1:1" in finished["metadata"]["failure"]
+    assert harness.e2e("verify", harness.store).code == 0
 
 
 def test_artifacts_that_are_not_empty_are_refused(harness: Harness) -> None:
