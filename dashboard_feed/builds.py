@@ -182,10 +182,3 @@ def number_s(number: str) -> int | None:
         return int(datetime.strptime(number, "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp())
     except ValueError:
         return None
-
-
-def order(number: str) -> tuple[int, int, str]:
-    """Return the sort key of a build id: integers as numbers, above anything else, which sorts as text."""
-    if number.isascii() and number.isdigit():
-        return (1, len(number.lstrip("0")), number.lstrip("0"))
-    return (0, 0, number)

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from dashboard_feed.builds import DAY_S, Bucket, Build, Job, order
+from dashboard_feed.builds import DAY_S, Bucket, Build, Job
 from dashboard_feed.read import read_build
 from upload.errors import HarnessError
+from upload.layout import as_integer, number_key
 from upload.model import Finding, Severity
 from upload.store import open_store
 
@@ -92,11 +93,11 @@ class _BucketReader:
         numbers = list(islice(_folders(store, f"{job}/"), MOST_IDS + 1))
         if len(numbers) > MOST_IDS:
             self.note("job.builds", f"{job}/", f"more than {MOST_IDS} builds; newer ones may not be read")
-        if odd := sorted(number for number in numbers if not order(number)[0]):
+        if odd := sorted(number for number in numbers if as_integer(number) is None):
             what = f"build ids that are no integers: {', '.join(odd[:5])[:200]}; use YYYYMMDDHHMMSS"
             readers = ("test-history", "gubernator", "kettle", "triage")
             self.findings.append(Finding("build.id", f"{job}/", what, readers))
-        return sorted(numbers[:MOST_IDS], key=order, reverse=True)
+        return sorted(numbers[:MOST_IDS], key=number_key, reverse=True)
 
     def newest_builds(self, store: Store, job: str, numbers: list[str]) -> tuple[Build, ...]:
         """Read builds, newest first, in chunks: the first always, the next while builds are still of the last day."""

@@ -1,4 +1,4 @@
-"""A build id is taken by creating its started.json, which must not exist. Source: DESIGN section 6, ADR 2.
+"""A build id is taken by creating its started.json, which must not exist. Source: DESIGN section 6, ADR 2; consumers.md 1.
 
 The claim is also the write probe: a store that cannot be written is found out before anything is created.
 """
@@ -12,7 +12,15 @@ from dataclasses import replace
 
 from upload.documents import Started, parse_latest, render_started
 from upload.errors import LayoutError, PreconditionFailed, ResultsError, UsageError
-from upload.layout import ID_DIGITS, LARGEST_BUILD_ID, as_integer, build_paths, check_number, content_type
+from upload.layout import (
+    ALIAS_LINK,
+    ID_DIGITS,
+    LARGEST_BUILD_ID,
+    as_integer,
+    build_paths,
+    check_number,
+    content_type,
+)
 from upload.model import BuildRef, Put
 from upload.store.base import Store
 
@@ -46,7 +54,8 @@ def claim(
     for number in candidates:
         build = replace(wanted, number=number)
         try:
-            store.put(started_put(build, started))
+            for put in claim_puts(store, build, started):
+                store.put(put)
         except PreconditionFailed:
             continue
         return build
@@ -60,10 +69,18 @@ def claim(
     )
 
 
-def started_put(build: BuildRef, started: Started) -> Put:
-    """Return started.json of a build as it is written: create-only."""
-    path = build_paths(build).started
-    return Put(path, render_started(started), content_type(path))
+def claim_puts(store: Store, build: BuildRef, started: Started) -> tuple[Put, ...]:
+    """Return what claims a build, in order, each create-only: started.json, and before it a pull request's alias.
+
+    The ids of a job are unique across pull requests, whose builds lie in different folders: the alias tells them apart.
+    """
+    paths = build_paths(build)
+    put = Put(paths.started, render_started(started), content_type(paths.started))
+    if not paths.alias:
+        return (put,)
+    link = store.uri_of(paths.folder).rstrip("/")
+    alias = Put(paths.alias, link.encode(), content_type(paths.alias), metadata=((ALIAS_LINK, link),))
+    return (alias, put)
 
 
 def newest_number(store: Store, prefix: str, job: str) -> str:

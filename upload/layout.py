@@ -6,6 +6,13 @@
 <prefix>/<job>/<build>/finished.json
 <prefix>/<job>/jobResultsCache.json
 <prefix>/<job>/latest-build.txt
+
+Builds of a pull request have the prefix ``pr-logs/pull/<org_repo>/<number>``, of several merged together
+``pr-logs/pull/batch``. For both, what the builds of a job share stands in one folder, with an alias for each build:
+
+pr-logs/directory/<job>/<build>.txt
+pr-logs/directory/<job>/jobResultsCache.json
+pr-logs/directory/<job>/latest-build.txt
 """
 
 from __future__ import annotations
@@ -26,6 +33,14 @@ LATEST_BUILD = "latest-build.txt"
 RUNNER_JUNIT = "junit_runner.xml"
 CASES = "cases.jsonl"
 ORIGINALS = "original/"
+CLONE_RECORDS = "clone-records.json"
+PULL_LOGS = "pr-logs/"
+PULLS = f"{PULL_LOGS}pull/"
+BATCH = f"{PULLS}batch"
+DIRECTORY = f"{PULL_LOGS}directory/"
+ALIAS_LINK = (
+    "link"  # an alias says where its build is in this metadata too: TestGrid reads no body, Gubernator nothing else
+)
 
 NO_CACHE = "private, max-age=0, no-transform"  # what every uploader since 2016 sets on objects that change
 LONGEST_NAME_BYTES = 1024  # the store's limit for an object name
@@ -61,6 +76,7 @@ _TEXT = ("text/", "application/json", "application/x-ndjson", "application/xml",
 
 _JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_PULL = re.compile(r"batch|(?!batch/)[A-Za-z0-9][A-Za-z0-9._-]*/[1-9][0-9]{0,18}")
 _LISTED_JOB = re.compile(r"^kubernetes|kubernetes-build|kubelet-gce-e2e-ci|ci-kubernetes")
 
 # the file-name patterns of the readers, over paths that begin with "artifacts/"
@@ -71,7 +87,10 @@ _TESTGRID_JUNIT = re.compile(r".+/(?:junit((_[^_]+)?(_\d+-\d+)?(_\d+)?|.+)?\.xml
 
 @dataclass(frozen=True, slots=True)
 class BuildPaths:
-    """The objects of one build, relative to the store. ``folder`` and ``artifacts`` end in ``/``."""
+    """The objects of one build, relative to the store. ``folder`` and ``artifacts`` end in ``/``.
+
+    ``alias``: the object that tells where a pull request's build is; empty for another build.
+    """
 
     folder: str
     started: str
@@ -80,6 +99,7 @@ class BuildPaths:
     artifacts: str
     cache: str
     latest: str
+    alias: str = ""
 
 
 def job_folder(prefix: str, job: str) -> str:
@@ -99,25 +119,41 @@ def build_paths(build: BuildRef) -> BuildPaths:
     ]
     if wrong:
         raise LayoutError(wrong)
-    job = job_folder(build.prefix, build.job)
-    folder = f"{job}{build.number}/"
+    is_pull = build.prefix.startswith(PULLS)
+    folder = f"{job_folder(build.prefix, build.job)}{build.number}/"
+    shared = f"{DIRECTORY}{build.job}/" if is_pull else job_folder(build.prefix, build.job)
     return BuildPaths(
         folder=folder,
         started=folder + STARTED,
         finished=folder + FINISHED,
         log=folder + BUILD_LOG,
         artifacts=folder + ARTIFACTS,
-        cache=job + RESULTS_CACHE,
-        latest=job + LATEST_BUILD,
+        cache=shared + RESULTS_CACHE,
+        latest=shared + LATEST_BUILD,
+        alias=alias_path(build.job, build.number) if is_pull else "",
     )
+
+
+def alias_path(job: str, number: str) -> str:
+    """Return the alias of a pull request's build."""
+    return f"{DIRECTORY}{job}/{number}.txt"
+
+
+def pull_prefix(pull: str) -> str:
+    """Return the prefix of a pull request's builds. ``pull``: ``ORG_REPO/NUMBER``, or ``batch``. Not checked."""
+    return PULLS + pull
 
 
 def check_prefix(prefix: str) -> tuple[Finding, ...]:
     """Say what is wrong with the folder above the jobs."""
-    if not prefix or _PREFIX.fullmatch(prefix):
-        return ()
-    what = f"prefix {prefix!r}: use letters, digits, '.', '_', '-' and '/' between them"
-    return (Finding("prefix.name", prefix, what, ("testgrid", "gubernator", "kettle")),)
+    readers = ("testgrid", "gubernator", "kettle")
+    if prefix and not _PREFIX.fullmatch(prefix):
+        what = f"prefix {prefix!r}: use letters, digits, '.', '_', '-' and '/' between them"
+        return (Finding("prefix.name", prefix, what, readers),)
+    if f"{prefix}/".startswith(PULL_LOGS) and not _PULL.fullmatch(prefix.removeprefix(PULLS)):
+        what = f"prefix {prefix!r}: builds of pull requests lie in {PULLS}ORG_REPO/NUMBER or {BATCH}"
+        return (Finding("prefix.name", prefix, what, readers),)
+    return ()
 
 
 def check_job(job: str) -> tuple[Finding, ...]:
@@ -143,8 +179,8 @@ def check_number(number: str) -> tuple[Finding, ...]:
 
 
 def as_integer(number: str) -> int | None:
-    """Return a build id as an integer, or None. ``007``, ``+1``, other scripts' digits and huge numbers are None."""
-    if not re.fullmatch(r"[1-9][0-9]{0,18}|0", number):
+    """Return a build id as an integer, or None. ``007``, ``+1`` and other scripts' digits are None."""
+    if not re.fullmatch(rf"[1-9][0-9]{{0,{LONGEST_NAME_BYTES - 1}}}|0", number):
         return None
     return int(number)
 
@@ -155,9 +191,15 @@ def natural_key(number: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(digits), "") if digits else (1, 0, text) for digits, text in parts)
 
 
+def number_key(number: str) -> tuple[bool, int, tuple[tuple[int, int, str], ...], str]:
+    """Return the key by which build ids sort oldest first: integers as integers, before them the ids that are none."""
+    value = as_integer(number)
+    return (value is not None, value or 0, natural_key(number), number)
+
+
 def sort_numbers(numbers: Iterable[str]) -> list[str]:
-    """Return build ids oldest first: integers as integers, before them the ids that are none."""
-    return sorted(numbers, key=lambda n: (as_integer(n) is not None, as_integer(n) or 0, natural_key(n), n))
+    """Return build ids oldest first."""
+    return sorted(numbers, key=number_key)
 
 
 def is_junit_path(path: str) -> bool:

@@ -26,7 +26,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuildRef:
-    """One periodic build of one job. ``number`` is the build id, a string of any length for other people's builds."""
+    """One build of one job. ``number`` is the build id, a string of any length for other people's builds.
+
+    ``prefix``: the folder of the store that the job lies in, ``logs`` for a periodic job; for one of a pull request
+    what ``layout.pull_prefix`` returns.
+    """
 
     prefix: str
     job: str

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard_feed.builds import Build, Mark, Result, number_s, order, results, verdict
+from dashboard_feed.builds import Build, Mark, Result, number_s, results, verdict
 from upload.model import Case, Status
 
 NOW_S = 1_800_000_000
@@ -44,23 +44,6 @@ def test_attempts_of_one_name_are_one_result() -> None:
         Result("bad", Mark.FAILED, 9.0, "one", passes=0, runs=2),
         Result("skip", Mark.SKIPPED, 0.0, "hollow nodes"),
     )
-
-
-@pytest.mark.parametrize(
-    "oldest_first",
-    [
-        pytest.param(["8", "9", "10", "11"], id="9 to 10"),
-        pytest.param(["998", "999", "1000"], id="999 to 1000"),
-        pytest.param(["20261122170319", "1795359926000000000"], id="14 to 19 digits"),
-        pytest.param(["a", "b", "1", "2"], id="other ids before integers"),
-        pytest.param(["\u0663", "1"], id="other scripts' digits are no integer"),
-        pytest.param(["", "0", "0001", "2"], id="zeros"),
-    ],
-)
-def test_order_counts_as_numbers(oldest_first: list[str]) -> None:
-    newest_first = oldest_first[::-1]
-
-    assert sorted(newest_first, key=order) == oldest_first
 
 
 @pytest.mark.parametrize(

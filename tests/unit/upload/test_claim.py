@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from upload.claim import claim, next_number
+from upload.claim import claim, claim_puts, next_number
 from upload.documents import Started, parse_started, render_latest
 from upload.errors import LayoutError, ResultsError, StoreError, UsageError
+from upload.layout import pull_prefix
 from upload.model import BuildRef, Put
 from upload.store import Store, open_store
 
@@ -58,6 +59,42 @@ def test_started_is_stored_with_a_token_of_this_claim(store: Store) -> None:
     stored = store.read(f"logs/{JOB}/{build.number}/started.json")
     assert stored is not None
     assert parse_started(stored.body) == Started(NOW_S, "node", "v1.36.3", revision="v1.36.3", claim="t0")
+
+
+ALIAS = f"pr-logs/directory/{JOB}/20260722235958.txt"
+
+
+def taken_by_pull(store: Store, pull: str) -> BuildRef:
+    return claim(store, BuildRef(pull_prefix(pull), JOB, ""), STARTED, now_s=NOW_S)
+
+
+@pytest.mark.rule("alias.link")
+def test_alias_says_where_a_pull_requests_build_is(store: Store) -> None:
+    build = BuildRef(pull_prefix("org_repo/7"), JOB, "20260722235958")
+    link = f"{store.uri}/pr-logs/pull/org_repo/7/{JOB}/20260722235958"
+
+    alias, started = claim_puts(store, build, STARTED)
+
+    assert (alias.path, alias.body, alias.metadata) == (ALIAS, link.encode(), (("link", link),))
+    assert started.path == f"pr-logs/pull/org_repo/7/{JOB}/20260722235958/started.json"
+
+
+def test_ids_are_unique_across_pull_requests_and_batches(store: Store) -> None:
+    pulls = ("org_repo/7", "org_repo/8", "org_repo/7", "batch")
+    with ThreadPoolExecutor(len(pulls)) as pool:
+        builds = list(pool.map(lambda pull: taken_by_pull(store, pull), pulls))
+
+    assert len({build.number for build in builds}) == len(pulls)
+    for build in builds:
+        stored = store.read(f"pr-logs/directory/{JOB}/{build.number}.txt")
+        assert stored is not None
+        assert stored.body.decode() == f"{store.uri}/{build.prefix}/{JOB}/{build.number}"
+
+
+def test_id_of_a_pull_request_is_above_the_jobs_latest_build(store: Store) -> None:
+    store.put(Put(f"pr-logs/directory/{JOB}/latest-build.txt", render_latest("20260722235959"), "text/plain"))
+
+    assert taken_by_pull(store, "org_repo/7").number == "20260723000000"
 
 
 def test_no_free_id_within_a_minute_is_a_results_error(store: Store) -> None:

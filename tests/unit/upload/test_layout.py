@@ -19,7 +19,9 @@ from upload.layout import (
     is_junit_path,
     is_text,
     junit_readers,
+    number_key,
     printable,
+    pull_prefix,
     sort_numbers,
 )
 from upload.model import BuildRef, Severity
@@ -38,6 +40,26 @@ def test_paths_of_a_build() -> None:
         artifacts=f"{folder}artifacts/",
         cache=f"logs/{JOB}/jobResultsCache.json",
         latest=f"logs/{JOB}/latest-build.txt",
+    )
+
+
+@pytest.mark.parametrize(
+    ("pull", "folder"),
+    [("kubernetes_kubernetes/12345", "pr-logs/pull/kubernetes_kubernetes/12345/"), ("batch", "pr-logs/pull/batch/")],
+    ids=["pull", "batch"],
+)
+def test_build_of_a_pull_request_shares_the_jobs_directory(pull: str, folder: str) -> None:
+    folder += f"{JOB}/20260722000000/"
+
+    assert build_paths(BuildRef(pull_prefix(pull), JOB, "20260722000000")) == BuildPaths(
+        folder=folder,
+        started=f"{folder}started.json",
+        finished=f"{folder}finished.json",
+        log=f"{folder}build-log.txt",
+        artifacts=f"{folder}artifacts/",
+        cache=f"pr-logs/directory/{JOB}/jobResultsCache.json",
+        latest=f"pr-logs/directory/{JOB}/latest-build.txt",
+        alias=f"pr-logs/directory/{JOB}/20260722000000.txt",
     )
 
 
@@ -106,8 +128,22 @@ def test_job_name_is_checked() -> None:
 
 
 @pytest.mark.rule("prefix.name")
-def test_prefix_is_checked() -> None:
-    assert [f.rule for f in check_prefix("a//b")] == ["prefix.name"]
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "a//b",
+        "pr-logs",
+        "pr-logs/pull",
+        "pr-logs/pull/org_repo",
+        "pr-logs/pull/org_repo/0",
+        "pr-logs/pull/org_repo/x",
+        "pr-logs/pull/org_repo/1/2",
+        "pr-logs/pull/batch/1",
+        "pr-logs/directory",
+    ],
+)
+def test_prefix_is_checked(prefix: str) -> None:
+    assert [f.rule for f in check_prefix(prefix)] == ["prefix.name"]
 
 
 # path below the build -> the readers that take it for JUnit
@@ -188,12 +224,26 @@ def test_builds_are_sorted_as_numbers_and_what_is_none_comes_first() -> None:
     assert sort_numbers(numbers) == ["junk", "v9", "v10", "1", "9", "10", "20260722000000"]
 
 
+@pytest.mark.parametrize(
+    "oldest_first",
+    [
+        pytest.param(["1894040000000000000", "1894040000000000001", "2000000000000000000"], id="19 digits, as of prow"),
+        pytest.param(["9" * 1000, "1" + "0" * 1000], id="a name full of digits"),
+        pytest.param(["007", "x", "0", "7"], id="leading zeros are no number"),
+    ],
+)
+def test_ids_of_any_length_sort(oldest_first: list[str]) -> None:
+    newest_first = oldest_first[::-1]
+
+    assert sorted(newest_first, key=number_key) == oldest_first
+
+
 @given(st.lists(st.text(max_size=30)))
 def test_sorting_takes_any_text(numbers: list[str]) -> None:
     assert sorted(sort_numbers(numbers)) == sorted(numbers)
 
 
-@given(st.integers(min_value=0, max_value=10**17))
+@given(st.integers(min_value=0, max_value=10**60))
 def test_integer_comes_back(value: int) -> None:
     assert as_integer(str(value)) == value
 

@@ -102,7 +102,7 @@ def case(text: str) -> str:
 BREAKS: dict[str, list[Callable[[Tree], object]]] = {
     "job.name": [lambda t: t.job.rename(t.job.with_name("ci-kubernetes e2e"))],
     "job.listed": [lambda t: t.job.rename(t.job.with_name("my-tests"))],
-    "build.id": [lambda t: t.add_build("v1.2"), lambda t: t.add_build("99999999999999999999")],
+    "build.id": [lambda t: t.add_build("v1.2"), lambda t: t.add_build("02026072400000")],
     "build.width": [lambda t: t.add_build("9")],
     "object.name": [lambda t: t.write("20260723000000/artifacts/new\nline", b"")],
     "object.unreadable": [
