@@ -45,19 +45,41 @@ def test_unknown_shell_is_a_usage_error() -> None:
     assert CliRunner().invoke(cli, ["completion", "csh"], prog_name="e2e").exit_code == 2
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_reads_the_script() -> None:
-    script = CliRunner().invoke(cli, ["completion", "bash"], prog_name="e2e").stdout
+def needs(shell: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
+
+
+IN_BASH = """
+eval "$1"; COMP_WORDS=(e2e run local-); COMP_CWORD=2; _e2e_completion e2e local- run
+printf "%s\\n" "${COMPREPLY[@]}"
+"""
+# zsh's builtin that takes the candidates works in its line editor only: another one prints them
+IN_ZSH = """
+autoload -Uz compinit; compinit -D -u; eval "$1"
+compadd() { print -rl -- $completions }
+words=(e2e run local-); CURRENT=3; ${_comps[e2e]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "argv"),
+    [
+        pytest.param("bash", ("-euc", IN_BASH, "bash"), marks=needs("bash"), id="bash"),
+        pytest.param("zsh", ("-fc", IN_ZSH, "zsh"), marks=needs("zsh"), id="zsh"),
+        pytest.param("fish", ("-c", 'source (echo $argv[1] | psub); complete -C "e2e run local-"'), marks=needs("fish"), id="fish"),
+    ],
+)  # fmt: skip
+def test_shell_completes_a_job(shell: str, argv: tuple[str, ...], tmp_path: Path) -> None:
+    script = CliRunner().invoke(cli, ["completion", shell], prog_name="e2e").stdout
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
 
     done = subprocess.run(
-        ["bash", "-euc", 'eval "$1"; complete -p e2e', "bash", script],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+        [shell, *argv, script], cwd=ROOT, env={"HOME": str(tmp_path), "PATH": path}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
 
-    assert (done.returncode, done.stdout) == (0, "complete -o nosort -F _e2e_completion e2e\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["local-full", "local-skew"]
 
 
 def test_verbs_are_completed() -> None:
