@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from upload import layout
 from upload.artifact_walk import FoundFile, Limits, left_out, open_regular, walk
+from upload.case_spool import CaseSpool
 from upload.censor import Censor
 from upload.errors import ResultsError
 from upload.junit import iter_junit
-from upload.junit_render import iter_shards, render_one
-from upload.model import Case, Finding, Severity, Status, StepRecord
+from upload.junit_render import runner_name, shard_name
+from upload.model import Case, Finding, Severity, Status, StepRecord, SuiteEnding
 from upload.spool import LeftOut, Spool, is_gzip
 
 # packed forms that are not looked into: a secret inside them would stay
 _OPAQUE = (".7z", ".bz2", ".jar", ".lz4", ".rar", ".xz", ".zip", ".zst")
 
-_CASE_FIELDS = tuple(field.name for field in fields(Case))
+MOST_STEPS = 1_000
+LONGEST_REASON = 10_000
+"""How many steps, and of how many characters, a foreign ``junit_runner.xml`` may put into the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,12 @@ class Published:
     """What a folder of artifacts becomes.
 
     ``artifacts``: name below ``artifacts/`` → spooled file, sorted by name. ``build_log``: the folder's own
-    ``build-log.txt``, which is published beside ``artifacts/``. ``cases``: every attempt of every test, without output
-    unless it failed. ``steps``: what the folder's ``junit_runner.xml`` tells, for builds that come without records.
+    ``build-log.txt``, which is published beside ``artifacts/``. ``ending``: how the tests ended. ``steps``: what the
+    folder's ``junit_runner.xml`` tells, for builds that come without records.
     """
 
     artifacts: Mapping[str, Path]
-    cases: tuple[Case, ...]
+    ending: SuiteEnding
     steps: tuple[StepRecord, ...]
     findings: tuple[Finding, ...]
     build_log: Path | None = None
@@ -48,26 +51,32 @@ def collect_artifacts(folder: Path, *, censor: Censor, out: Path, limits: Limits
     Raises: ResultsError when ``folder`` cannot be listed or ``out`` cannot be written.
     """
     limits = limits or Limits()
-    collector = _Collector(Spool(out, censor), censor, limits)
-    try:
-        for found in walk(folder, limits=limits):
-            collector.take(found)
-    except OSError as exc:
-        raise ResultsError(f"{folder}: {exc.strerror or exc}") from exc
-    return collector.published()
+    spool = Spool(out, censor)
+    with (
+        CaseSpool(spool, limit_bytes=limits.shard_bytes) as cases,
+        CaseSpool(spool, limit_bytes=limits.shard_bytes) as step_cases,
+    ):
+        collector = _Collector(spool, limits, cases, step_cases)
+        try:
+            for found in walk(folder, limits=limits):
+                collector.take(found)
+        except OSError as exc:
+            raise ResultsError(f"{folder}: {exc.strerror or exc}") from exc
+        return collector.published()
 
 
 class _Collector:
     """Gathers what was found so far."""
 
-    def __init__(self, spool: Spool, censor: Censor, limits: Limits) -> None:
+    def __init__(self, spool: Spool, limits: Limits, cases: CaseSpool, step_cases: CaseSpool) -> None:
         self._spool = spool
-        self._censor = censor
+        self._censor = spool.censor
         self._limits = limits
+        self._cases = cases
+        self._step_cases = step_cases
+        self._steps: list[StepRecord] = []
         self._artifacts: dict[str, Path] = {}
         self._build_log: Path | None = None
-        self._cases: list[Case] = []
-        self._step_cases: list[Case] = []
         self._findings: list[Finding] = []
 
     def take(self, found: FoundFile | Finding) -> None:
@@ -86,17 +95,16 @@ class _Collector:
 
     def published(self) -> Published:
         """Write the JUnit shards and ``cases.jsonl``, and return the whole."""
-        for name, shard in iter_shards(self._cases, limit_bytes=self._limits.shard_bytes):
-            self._artifacts[name] = self._spool.write((shard,))
-        if self._step_cases:
-            self._artifacts[layout.RUNNER_JUNIT] = self._spool.write((render_one(self._step_cases),))
+        for number, shard in enumerate(self._cases.shards(), 1):
+            self._artifacts[shard_name(number)] = shard
+        for number, shard in enumerate(self._step_cases.shards(), 1):
+            self._artifacts[runner_name(number)] = shard
         if self._cases or self._step_cases:
-            lines = case_lines([*self._step_cases, *self._cases])
-            self._artifacts[layout.CASES] = self._spool.write(lines)
+            self._artifacts[layout.CASES] = self._spool.write(chain(self._step_cases.lines(), self._cases.lines()))
         return Published(
             artifacts=dict(sorted(self._artifacts.items())),
-            cases=tuple(self._cases),
-            steps=tuple(_as_step(case) for case in self._step_cases),
+            ending=self._cases.ending(),
+            steps=tuple(self._steps),
             findings=tuple(self._findings),
             build_log=self._build_log,
         )
@@ -126,36 +134,28 @@ class _Collector:
         return copy
 
     def _read_junit(self, path: str, source: BinaryIO) -> None:
-        cases = self._step_cases if path == layout.RUNNER_JUNIT else self._cases
+        is_runner = path == layout.RUNNER_JUNIT
+        cases = self._step_cases if is_runner else self._cases
         for item in iter_junit(source, name=path):
             if isinstance(item, Finding):
                 self._note(item)
-            elif item.status is Status.FAILED:
-                cases.append(self._censor.case(item))
-            else:  # a million passing tests' output would have to be held here; it stands in the original
-                cases.append(self._censor.case(replace(item, output="")))
+                continue
+            # a passing test's output stands in the original
+            case = self._censor.case(item if item.status is Status.FAILED else replace(item, output=""))
+            cases.add(case)
+            if is_runner and len(self._steps) < MOST_STEPS:
+                self._steps.append(_as_step(case))
 
     def _note(self, finding: Finding) -> None:
         place, what = self._censor.text(finding.object), self._censor.text(finding.what)
         self._findings.append(replace(finding, object=place, what=what))
 
 
-def case_lines(cases: Iterable[Case]) -> Iterator[bytes]:
-    """Yield ``cases.jsonl``: one JSON object a line with every field of a case, empty ones left out, and ``attempt``.
-
-    ``attempt`` counts from 1 over the cases of one name in one file.
-    """
-    attempts: dict[tuple[str, str, str], int] = {}
-    for case in cases:
-        key = (case.source, case.classname, case.name)
-        attempts[key] = attempts.get(key, 0) + 1
-        told = {name: value for name in _CASE_FIELDS if (value := getattr(case, name)) not in ("", ())}
-        line = json.dumps(told | {"attempt": attempts[key]}, ensure_ascii=False, sort_keys=True)
-        yield line.encode("utf-8", "replace") + b"\n"
-
-
 def _as_step(case: Case) -> StepRecord:
     name = case.name.removeprefix(f"{case.classname}.")
     return StepRecord(
-        name=name, started_s=0, seconds=case.seconds, failure=case.text if case.status is Status.FAILED else ""
+        name=name,
+        started_s=0,
+        seconds=case.seconds,
+        failure=case.text[:LONGEST_REASON] if case.status is Status.FAILED else "",
     )

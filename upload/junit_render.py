@@ -8,11 +8,11 @@ with one ``<failure>text</failure>``, one empty ``<skipped/>`` or nothing inside
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from upload.durations import plain_seconds
 from upload.junit_case import NO_TEXT
+from upload.layout import RUNNER_JUNIT
 from upload.model import Case, Status, StepRecord
 from upload.names import one_line
 from upload.xml_text import printable
@@ -29,43 +29,52 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;
 _HEAD_BYTES = 200  # the declaration and the root's two tags, with room for any count
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    """One ``<testcase>`` as bytes, and what the root's counts need of it."""
+class ShardCutter:
+    """Says where a new shard begins, so that none reaches ``limit_bytes`` and one name stands in one shard if it can."""
 
-    body: bytes
-    failed: bool
-    seconds: float
+    def __init__(self, limit_bytes: int) -> None:
+        if limit_bytes < SMALLEST_LIMIT:
+            raise ValueError(f"limit_bytes is {limit_bytes}; a shard needs at least {SMALLEST_LIMIT}")
+        self._room = room_for_cases(limit_bytes)
+        self._filled = 0
+        self._place: int | None = None
+
+    def begins_shard(self, place: int, size: int, group_bytes: int) -> bool:
+        """Take the next case; say whether it begins a shard.
+
+        ``place`` is the same for all cases of one name, ``group_bytes`` what these need together, 0 for one alone.
+        """
+        needed = size
+        if place != self._place and size < group_bytes < self._room:
+            needed = group_bytes
+        self._place = place
+        begins = self._filled == 0 or self._filled + needed >= self._room
+        self._filled = size if begins else self._filled + size
+        return begins
+
+
+def room_for_cases(limit_bytes: int) -> int:
+    """Return how many bytes of a shard are left for cases."""
+    return limit_bytes - _HEAD_BYTES
 
 
 def render_shards(cases: Iterable[Case], *, limit_bytes: int = LIMIT_BYTES) -> dict[str, bytes]:
-    """Return file name → bytes of the shards ``junit_01.xml``, ``junit_02.xml``, … that hold ``cases``."""
-    return dict(iter_shards(cases, limit_bytes=limit_bytes))
-
-
-def iter_shards(cases: Iterable[Case], *, limit_bytes: int = LIMIT_BYTES) -> Iterator[tuple[str, bytes]]:
-    """Yield the shards one at a time, each with fewer than ``limit_bytes`` bytes; none when there are no cases.
+    """Return file name → bytes of the shards ``junit_01.xml``, ``junit_02.xml``, … that hold ``cases``; none of none.
 
     The same cases give the same bytes. Cases keep their order, but attempts of one name stand together, at the first
     one's place and in one file, as long as they fit into one. A text too long for a file loses its middle.
+    For as many cases as memory holds; ``upload.case_spool`` does the same on disk.
     """
-    if limit_bytes < SMALLEST_LIMIT:
-        raise ValueError(f"limit_bytes is {limit_bytes}; a shard needs at least {SMALLEST_LIMIT}")
-    room = limit_bytes - _HEAD_BYTES
-    shard: list[_Rendered] = []
-    size = number = 0
-    for group in _by_name(cases):
-        rendered = [_render_case(case, room=room) for case in group]
-        for part in _parts(rendered, room):
-            part_size = sum(len(case.body) for case in part)
-            if shard and size + part_size >= room:
-                number += 1
-                yield _shard_name(number), _render_suite(shard)
-                shard, size = [], 0
-            shard.extend(part)
-            size += part_size
-    if shard:
-        yield _shard_name(number + 1), _render_suite(shard)
+    cutter = ShardCutter(limit_bytes)
+    shards: list[list[tuple[Case, bytes]]] = []
+    for place, group in enumerate(_by_name(cases)):
+        bodies = [render_case(case, room_bytes=room_for_cases(limit_bytes)) for case in group]
+        together = sum(map(len, bodies)) if len(bodies) > 1 else 0
+        for case, body in zip(group, bodies, strict=True):
+            if cutter.begins_shard(place, len(body), together):
+                shards.append([])
+            shards[-1].append((case, body))
+    return {shard_name(number): _suite(shard) for number, shard in enumerate(shards, 1)}
 
 
 def render_steps(steps: Sequence[StepRecord]) -> bytes:
@@ -78,7 +87,33 @@ def render_steps(steps: Sequence[StepRecord]) -> bytes:
 
 def render_one(cases: Iterable[Case]) -> bytes:
     """Return one file with all ``cases``, however large, in the shape of a shard."""
-    return _render_suite([_render_case(case, room=LIMIT_BYTES) for case in cases])
+    return _suite([(case, render_case(case, room_bytes=LIMIT_BYTES)) for case in cases])
+
+
+def shard_name(number: int) -> str:
+    """Return the name of a shard; they count from 1."""
+    return f"junit_{number:02d}.xml"
+
+
+def runner_name(number: int) -> str:
+    """Return the name of a file with steps: one file as a rule, which no reader's pattern misses."""
+    return RUNNER_JUNIT if number == 1 else RUNNER_JUNIT.replace(".", f"_{number:02d}.")
+
+
+def suite_head(tests: int, failures: int, micros: int) -> bytes:
+    """Return what stands before the cases of a file."""
+    seconds = plain_seconds(micros / 1_000_000)
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuite tests="{tests}" failures="{failures}" time="{seconds}">\n'
+    ).encode()
+
+
+SUITE_TAIL = b"</testsuite>\n"
+
+
+def published_micros(case: Case) -> int:
+    """Return the duration of a case as it is published, in millionths of a second."""
+    return round(float(plain_seconds(case.seconds)) * 1_000_000)
 
 
 def step_cases(steps: Sequence[StepRecord]) -> tuple[Case, ...]:
@@ -101,41 +136,22 @@ def _by_name(cases: Iterable[Case]) -> Iterable[list[Case]]:
     return groups.values()
 
 
-def _parts(rendered: list[_Rendered], room: int) -> Iterator[list[_Rendered]]:
-    """Keep a group whole when it fits into a file, else give its cases one by one."""
-    if sum(len(case.body) for case in rendered) < room:
-        yield rendered
-    else:
-        yield from ([case] for case in rendered)
+def _suite(cases: Sequence[tuple[Case, bytes]]) -> bytes:
+    failures = sum(case.status is Status.FAILED for case, _ in cases)
+    head = suite_head(len(cases), failures, sum(published_micros(case) for case, _ in cases))
+    return b"".join((head, *(body for _, body in cases), SUITE_TAIL))
 
 
-def _shard_name(number: int) -> str:
-    return f"junit_{number:02d}.xml"
-
-
-def _render_suite(cases: Sequence[_Rendered]) -> bytes:
-    failures = sum(case.failed for case in cases)
-    seconds = plain_seconds(sum(case.seconds for case in cases))
-    head = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<testsuite tests="{len(cases)}" failures="{failures}" time="{seconds}">\n'
-    )
-    return b"".join((head.encode(), *(case.body for case in cases), b"</testsuite>\n"))
-
-
-def _render_case(case: Case, *, room: int) -> _Rendered:
+def render_case(case: Case, *, room_bytes: int) -> bytes:
+    """Return one ``<testcase>`` on a line of its own, with less than ``room_bytes`` of text."""
     time = plain_seconds(case.seconds)
-    name, classname = (_attribute(one_line(value)) for value in (case.name, case.classname))
+    name, classname = _attribute(one_line(case.name)), _attribute(one_line(case.classname))
     opened = f'<testcase name="{name}" classname="{classname}" time="{time}"'
     if case.status is Status.FAILED:
         text = case.text if case.text.strip() else NO_TEXT
-        spare = max(room - len(opened) - 100, SMALLEST_LIMIT // 4)
-        body = f"{opened}><failure>{_fitting(printable(text), spare)}</failure></testcase>\n"
-    elif case.status is Status.SKIPPED:
-        body = f"{opened}><skipped/></testcase>\n"
-    else:
-        body = f"{opened}/>\n"
-    return _Rendered(body.encode(), case.status is Status.FAILED, float(time))
+        spare = max(room_bytes - len(opened) - 100, SMALLEST_LIMIT // 4)
+        return f"{opened}><failure>{_fitting(printable(text), spare)}</failure></testcase>\n".encode()
+    return f"{opened}><skipped/></testcase>\n".encode() if case.status is Status.SKIPPED else f"{opened}/>\n".encode()
 
 
 def _attribute(text: str) -> str:

@@ -99,6 +99,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class SuiteEnding:
+    """How the tests of a build ended over all their attempts.
+
+    ``cases``: attempts of all tests. ``failed``, ``flaky``: how many names failed in the end, or failed and then passed;
+    of each the first names, in the order of their first attempts.
+    """
+
+    cases: int = 0
+    failed: int = 0
+    failed_names: tuple[str, ...] = ()
+    flaky: int = 0
+    flaky_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """One object to write: where, what, and how it is served.
 

@@ -9,6 +9,7 @@ CONTROL_PICTURES = 0x2400
 """First code point of the control pictures; ``upload.xml_text`` shows U+001B as U+241B, since XML cannot hold it."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u2400-\u241f\ufffd-\uffff]")
+_SUITE_NODE = re.compile(r"\[\w*(?:Before|After)Suite\b[^]]*\]|\[DeferCleanup \(Suite\)\]")
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -42,6 +43,11 @@ def published_name(name: str, classname: str) -> PublishedName:
         clean = ascii_only(clean)
         changes.append("non-ASCII")
     return PublishedName(clean, tuple(changes))
+
+
+def is_suite_node(name: str) -> bool:
+    """Say whether a case is something that Ginkgo ran around the suite, under a name that it gives many times."""
+    return name.startswith("[") and _SUITE_NODE.match(name) is not None
 
 
 def ascii_only(text: str) -> str:

@@ -13,7 +13,7 @@ from upload.documents import UNKNOWN_VERSION, Finished, Pairs
 from upload.errors import Outcome
 from upload.journal import Journal
 from upload.layout import ARTIFACTS, build_paths, check_object_name
-from upload.model import BuildRef, Case, Finding, StepRecord, Verdict
+from upload.model import BuildRef, Finding, StepRecord, Verdict
 from upload.plan import Plan, plan_build
 from upload.send import Pace, Sent, send
 from upload.store.base import Store
@@ -46,7 +46,6 @@ class Prepared:
 
     plan: Plan
     verdict: Verdict
-    cases: tuple[Case, ...]
     findings: tuple[Finding, ...]
 
 
@@ -67,7 +66,7 @@ def prepare(request: PublishRequest, *, censor: Censor, scratch: Path) -> Prepar
     """
     published = collect_artifacts(request.folder, censor=censor, out=scratch)
     steps = published.steps if request.steps is None else request.steps
-    verdict = judge(published.cases, steps, ended=request.ended, findings=published.findings)
+    verdict = judge(published.ending, steps, ended=request.ended, findings=published.findings)
     artifacts, unnamed = _storable(request.build, published.artifacts)
     metadata = dict(verdict.metadata) | dict(request.metadata)
     finished = Finished.from_outcome(
@@ -77,7 +76,7 @@ def prepare(request: PublishRequest, *, censor: Censor, scratch: Path) -> Prepar
         tuple((key, censor.text(value)) for key, value in metadata.items()),
     )
     plan = plan_build(request.build, artifacts, published.build_log, finished)
-    return Prepared(plan, verdict, published.cases, (*published.findings, *unnamed, *check_plan(plan)))
+    return Prepared(plan, verdict, (*published.findings, *unnamed, *check_plan(plan)))
 
 
 def publish_build(

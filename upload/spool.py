@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from upload.censor import Censor
 from upload.errors import ResultsError
@@ -26,6 +27,29 @@ class LeftOut(Exception):
         self.rule = rule
 
 
+class ScratchFile:
+    """A file that is written at its end and read anywhere. Its methods raise ResultsError. ``size_bytes``: written so far."""
+
+    def __init__(self, file: BinaryIO, folder: Path) -> None:
+        self._file = file
+        self._folder = folder
+        self.size_bytes = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Put bytes, which are censored already, behind the others."""
+        with _mapped(self._folder):
+            self._file.write(chunk)
+        self.size_bytes += len(chunk)
+
+    def read(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from ``start`` to ``end`` in chunks."""
+        with _mapped(self._folder):
+            self._file.flush()
+            while start < end and (chunk := os.pread(self._file.fileno(), min(end - start, CHUNK_BYTES), start)):
+                start += len(chunk)
+                yield chunk
+
+
 class Spool:
     """Numbered files in one folder, each written once: the only side effect of collecting artifacts.
 
@@ -39,7 +63,7 @@ class Spool:
         except OSError as exc:
             raise ResultsError(f"{folder}: {exc.strerror}") from exc
         self._folder = folder
-        self._censor = censor
+        self.censor = censor
         self._count = 0
 
     def write(self, chunks: Iterable[bytes]) -> Path:
@@ -49,6 +73,17 @@ class Spool:
             out.writelines(chunks)
         return path
 
+    @contextmanager
+    def scratch(self) -> Iterator[ScratchFile]:
+        """Give a file without a name, for what must be written before it can be put in order."""
+        with _mapped(self._folder):
+            file = cast("BinaryIO", tempfile.TemporaryFile(dir=self._folder, buffering=CHUNK_BYTES))  # noqa: SIM115  # closed below
+        try:
+            yield ScratchFile(file, self._folder)
+        finally:
+            with suppress(OSError):  # bytes that nobody will read had no room
+                file.close()
+
     def copy(self, source: BinaryIO, *, limit_bytes: int) -> tuple[Path, int]:
         """Copy an open file censored; return the copy and how many bytes in its middle were over ``limit_bytes``.
 
@@ -56,8 +91,8 @@ class Spool:
         """
         size = os.fstat(source.fileno()).st_size
         if size <= limit_bytes:
-            return self.write(self._censor.stream(_read(source, size))), 0
-        return self.write(self._censor.stream(_two_ends(source, size, limit_bytes))), size - limit_bytes
+            return self.write(self.censor.stream(_read(source, size))), 0
+        return self.write(self.censor.stream(_two_ends(source, size, limit_bytes))), size - limit_bytes
 
     def repack(self, source: BinaryIO, *, limit_bytes: int) -> Path:
         """Unpack an open gzip file, censor it and pack it again, to the same bytes each time.
@@ -69,7 +104,7 @@ class Spool:
             self._created(path) as out,
             gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=out, mtime=0) as packed,
         ):
-            packed.writelines(self._censor.stream(_unpacked(source, limit_bytes)))
+            packed.writelines(self.censor.stream(_unpacked(source, limit_bytes)))
         return path
 
     def _next(self) -> Path:
@@ -84,9 +119,17 @@ class Spool:
         except OSError as exc:
             path.unlink(missing_ok=True)
             raise ResultsError(f"{path}: {exc.strerror or exc}") from exc
-        except LeftOut:
+        except (LeftOut, ResultsError):
             path.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise ResultsError(f"{path}: {exc.strerror or exc}") from exc
 
 
 def is_gzip(source: BinaryIO) -> bool:

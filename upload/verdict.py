@@ -1,32 +1,18 @@
-"""What a build came to: a pure fold of steps, cases and findings. Source: the table of DESIGN section 6."""
+"""What a build came to: a pure fold of steps, tests and findings. Source: the table of DESIGN section 6."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from enum import Enum
 
 from upload.errors import Outcome
-from upload.model import Case, Finding, Severity, Status, StepRecord, Verdict
+from upload.model import Finding, Severity, StepRecord, SuiteEnding, Verdict
 
 SUITE_STEP = "Test"
 STEPS_AFTER_SUITE = ("Dump", "Down", "Publish")
-SHOWN_NAMES = 20
-
-# Ginkgo gives all nodes of one kind the same name; a second [ReportAfterSuite] is no second attempt of the first
-_NODE = re.compile(r"\[\w*(?:Before|After)Suite\b[^]]*\]|\[DeferCleanup \(Suite\)\]")
-
-
-class Ended(Enum):
-    """How a test ended over all its attempts."""
-
-    PASSED = "passed"
-    FLAKY = "flaky"
-    FAILED = "failed"
 
 
 def judge(
-    cases: Sequence[Case],
+    tests: SuiteEnding,
     steps: Sequence[StepRecord] = (),
     *,
     ended: Outcome | None = None,
@@ -40,46 +26,13 @@ def judge(
     Without any case and any failure nothing was selected: USAGE. A signal after the suite ended is only a note.
     ``metadata`` has ``flaky-cases`` when there are any.
     """
-    troubles = tuple(_in_order(cases, steps, ended, findings))
+    troubles = tuple(_in_order(tests, steps, ended, findings))
     outcomes = (outcome for outcome, _ in troubles if outcome is not None)
-    flaky = flaky_names(cases)
     return Verdict(
         next(outcomes, Outcome.PASSED),
         notes=tuple(text for _, text in troubles),
-        metadata=(("flaky-cases", _listed(flaky)),) if flaky else (),
+        metadata=(("flaky-cases", _listed(tests.flaky_names, tests.flaky)),) if tests.flaky else (),
     )
-
-
-def failed_names(cases: Sequence[Case]) -> tuple[str, ...]:
-    """Return the names of the tests that failed in the end, in the order of their first attempts."""
-    return tuple(dict.fromkeys(name for name, ended in _endings(cases) if ended is Ended.FAILED))
-
-
-def flaky_names(cases: Sequence[Case]) -> tuple[str, ...]:
-    """Return the names of the tests that failed and then passed, in the order of their first attempts."""
-    failed = set(failed_names(cases))
-    flaky = (name for name, ended in _endings(cases) if ended is Ended.FLAKY and name not in failed)
-    return tuple(dict.fromkeys(flaky))
-
-
-def _endings(cases: Sequence[Case]) -> Iterator[tuple[str, Ended]]:
-    """Yield each test's name and how its attempts ended.
-
-    Attempts are cases of one name in one file. The same name in two files is two tests, since one file is what one
-    program wrote: a pass in one must not hide a failure in the other.
-    """
-    tests: dict[tuple[str, str, str, int], list[Status]] = {}
-    for number, case in enumerate(cases):
-        alone = number if _NODE.match(case.name) else -1
-        tests.setdefault((case.source, case.classname, case.name, alone), []).append(case.status)
-    for (_, _, name, _), statuses in tests.items():
-        ran = [status for status in statuses if status is not Status.SKIPPED]
-        if ran and ran[-1] is Status.FAILED:
-            yield name, Ended.FAILED
-        elif Status.FAILED in ran:
-            yield name, Ended.FLAKY
-        else:
-            yield name, Ended.PASSED
 
 
 _Trouble = tuple[Outcome | None, str]
@@ -87,7 +40,7 @@ _Trouble = tuple[Outcome | None, str]
 
 
 def _in_order(
-    cases: Sequence[Case], steps: Sequence[StepRecord], ended: Outcome | None, findings: Sequence[Finding]
+    tests: SuiteEnding, steps: Sequence[StepRecord], ended: Outcome | None, findings: Sequence[Finding]
 ) -> Iterator[_Trouble]:
     """Yield every trouble in the order in which it happened."""
     before, test, after = _around_suite(steps)
@@ -98,8 +51,8 @@ def _in_order(
         stopped = (ended, f"the run ended early: {ended.value.meaning}") if ended is not None else None
     if stopped is not None:
         yield stopped
-    suite = [*_of_cases(cases), *_of_findings(findings)]
-    if not (cases or suite or early or stopped):
+    suite = [*_of_tests(tests), *_of_findings(findings)]
+    if not (tests.cases or suite or early or stopped):
         suite = [(Outcome.USAGE, "no case: nothing was selected, or no JUnit file was written")]
     yield from suite
     was_cut = stopped is not None and stopped[0] is Outcome.ABORTED
@@ -131,10 +84,10 @@ def _of_step(step: StepRecord) -> tuple[Outcome, str]:
     return outcome or usual, f"{step.name}: {first}"
 
 
-def _of_cases(cases: Sequence[Case]) -> Iterator[_Trouble]:
-    if failed := failed_names(cases):
-        what = "1 case" if len(failed) == 1 else f"{len(failed)} cases"
-        yield Outcome.TESTS_FAILED, f"{what} failed: {_listed(failed)}"
+def _of_tests(tests: SuiteEnding) -> Iterator[_Trouble]:
+    if tests.failed:
+        what = "1 case" if tests.failed == 1 else f"{tests.failed} cases"
+        yield Outcome.TESTS_FAILED, f"{what} failed: {_listed(tests.failed_names, tests.failed)}"
 
 
 def _of_findings(findings: Sequence[Finding]) -> Iterator[_Trouble]:
@@ -143,7 +96,7 @@ def _of_findings(findings: Sequence[Finding]) -> Iterator[_Trouble]:
             yield Outcome.TESTS_FAILED, f"{finding.object}: {finding.what}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return the first names in one string: metadata holds flat strings only."""
-    more = f"; and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return "; ".join(names[:SHOWN_NAMES]) + more
+def _listed(names: Sequence[str], count: int) -> str:
+    """Return the first of ``count`` names in one string: metadata holds flat strings only."""
+    more = f"; and {count - len(names)} more" if count > len(names) else ""
+    return "; ".join(names) + more

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from upload.junit import read_junit
 from upload.junit_case import NO_TEXT
-from upload.junit_render import iter_shards, render_shards, render_steps
+from upload.junit_render import render_shards, render_steps
 from upload.model import Case, Status, StepRecord
 from upload.xml_text import printable
 
@@ -114,7 +114,7 @@ def test_no_cases_give_no_file() -> None:
 def test_shards_are_named_as_all_readers_match_them() -> None:
     cases = [cut(Case(f"[{n}]", FAILED), 3_000) for n in range(101)]
 
-    names = [name for name, _ in iter_shards(cases, limit_bytes=4_096)]
+    names = list(render_shards(cases, limit_bytes=4_096))
 
     assert names == [*(f"junit_{n:02d}.xml" for n in range(1, 100)), "junit_100.xml", "junit_101.xml"]
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from upload.errors import Outcome
-from upload.model import Case, Finding, Severity, Status, StepRecord, Verdict
-from upload.verdict import failed_names, flaky_names, judge
+from upload.model import Finding, Severity, StepRecord, SuiteEnding, Verdict
+from upload.verdict import judge
 
-P, F, S = Status.PASSED, Status.FAILED, Status.SKIPPED
-GREEN = (Case("[a]", P),)
-RED = (Case("[a]", P), Case("[b]", F))
+GREEN = SuiteEnding(cases=1)
+RED = SuiteEnding(cases=2, failed=1, failed_names=("[b]",))
+NONE = SuiteEnding()
 CUT = Finding("report.truncated", "junit.xml", "the file is cut")
 
 
@@ -23,21 +23,20 @@ ALL = (UP, TEST, DUMP, DOWN)
 
 
 @pytest.mark.parametrize(
-    ("cases", "steps", "ended", "outcome"),
+    ("tests", "steps", "ended", "outcome"),
     [
         (GREEN, ALL, None, Outcome.PASSED),
         (RED, ALL, None, Outcome.TESTS_FAILED),
         (GREEN, (), None, Outcome.PASSED),
         (RED, (), None, Outcome.TESTS_FAILED),
-        ((), ALL, None, Outcome.USAGE),
-        ((), (), None, Outcome.USAGE),
-        ((Case("[a]", S),), ALL, None, Outcome.PASSED),
-        ((), (step("Up", "quota"), DUMP, DOWN), None, Outcome.PROVIDER),
-        ((), (step("Up", "late", Outcome.DEADLINE), DUMP, DOWN), None, Outcome.DEADLINE),
-        ((), (step("Up", "oops", Outcome.BUG), DUMP, DOWN), None, Outcome.BUG),
-        ((), (step("Up", "signal", Outcome.ABORTED), DUMP, DOWN), None, Outcome.ABORTED),
+        (NONE, ALL, None, Outcome.USAGE),
+        (NONE, (), None, Outcome.USAGE),
+        (NONE, (step("Up", "quota"), DUMP, DOWN), None, Outcome.PROVIDER),
+        (NONE, (step("Up", "late", Outcome.DEADLINE), DUMP, DOWN), None, Outcome.DEADLINE),
+        (NONE, (step("Up", "oops", Outcome.BUG), DUMP, DOWN), None, Outcome.BUG),
+        (NONE, (step("Up", "signal", Outcome.ABORTED), DUMP, DOWN), None, Outcome.ABORTED),
         (GREEN, (UP, step("Test", "exit 2"), DOWN), None, Outcome.TESTS_FAILED),
-        ((), (UP, step("Test", "nothing selected", Outcome.USAGE), DOWN), None, Outcome.USAGE),
+        (NONE, (UP, step("Test", "nothing selected", Outcome.USAGE), DOWN), None, Outcome.USAGE),
         (RED, (UP, step("Test", "cut", Outcome.DEADLINE), DOWN), None, Outcome.DEADLINE),
         (RED, (UP, step("Test", "signal", Outcome.ABORTED), DOWN), None, Outcome.ABORTED),
         (RED, (UP, TEST, DUMP, step("Down", "leak")), None, Outcome.TESTS_FAILED),
@@ -47,7 +46,7 @@ ALL = (UP, TEST, DUMP, DOWN)
         (GREEN, (UP, TEST, step("Dump", "signal", Outcome.ABORTED), step("Down", "leak")), None, Outcome.PROVIDER),
         (RED, (UP,), Outcome.ABORTED, Outcome.ABORTED),
         (RED, (UP, DUMP, DOWN), Outcome.ABORTED, Outcome.ABORTED),
-        ((), (UP, step("Dump", "no")), Outcome.ABORTED, Outcome.ABORTED),
+        (NONE, (UP, step("Dump", "no")), Outcome.ABORTED, Outcome.ABORTED),
         (GREEN, ALL, Outcome.ABORTED, Outcome.PASSED),
         (GREEN, ALL, Outcome.BUG, Outcome.BUG),
         (RED, ALL, Outcome.BUG, Outcome.TESTS_FAILED),
@@ -55,9 +54,9 @@ ALL = (UP, TEST, DUMP, DOWN)
     ],
 )
 def test_first_failure_in_time_sets_the_outcome(
-    cases: Sequence[Case], steps: Sequence[StepRecord], ended: Outcome | None, outcome: Outcome
+    tests: SuiteEnding, steps: Sequence[StepRecord], ended: Outcome | None, outcome: Outcome
 ) -> None:
-    assert judge(cases, steps, ended=ended).outcome is outcome
+    assert judge(tests, steps, ended=ended).outcome is outcome
 
 
 def test_later_failures_are_notes_in_order() -> None:
@@ -79,29 +78,8 @@ def test_warning_changes_no_verdict() -> None:
     assert judge(GREEN, ALL, findings=(warning,)) == Verdict(Outcome.PASSED)
 
 
-@pytest.mark.parametrize(
-    ("cases", "failed", "flaky"),
-    [
-        ((Case("[a]", F), Case("[a]", P)), (), ("[a]",)),
-        ((Case("[a]", F), Case("[a]", F), Case("[a]", P)), (), ("[a]",)),
-        ((Case("[a]", P), Case("[a]", F)), ("[a]",), ()),
-        ((Case("[a]", F), Case("[a]", S)), ("[a]",), ()),
-        ((Case("[a]", S), Case("[a]", P)), (), ()),
-        ((Case("[a]", F), Case("[b]", P)), ("[a]",), ()),
-        ((Case("[a]", F, source="1"), Case("[a]", P, source="2")), ("[a]",), ()),
-        ((Case("[a]", F, source="1"), Case("[a]", P, source="1"), Case("[a]", P, source="2")), (), ("[a]",)),
-        ((Case("[ReportAfterSuite] x", F), Case("[ReportAfterSuite] x", P)), ("[ReportAfterSuite] x",), ()),
-        ((Case("[b]", F), Case("[a]", F)), ("[b]", "[a]"), ()),
-    ],
-)
-def test_last_attempt_in_a_file_decides(cases: Sequence[Case], failed: tuple[str, ...], flaky: tuple[str, ...]) -> None:
-    assert (failed_names(cases), flaky_names(cases)) == (failed, flaky)
-
-
 def test_flaky_cases_pass_and_stand_in_the_metadata() -> None:
-    attempts = [Case(f"[{n}]", status) for n in range(22) for status in (F, P)]
-
-    verdict = judge(attempts, ALL)
+    verdict = judge(SuiteEnding(cases=44, flaky=22, flaky_names=tuple(f"[{n}]" for n in range(20))), ALL)
 
     names = "; ".join(f"[{n}]" for n in range(20))
     assert verdict == Verdict(Outcome.PASSED, metadata=(("flaky-cases", f"{names}; and 2 more"),))
