@@ -15,34 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
+
+from tests.support.gcs_rules import Rules
+from tests.support.http_messages import Answer, Request
+
+__all__ = ["Act", "Exchange", "Fault", "FaultProxy", "Request", "fault_proxy"]
 
 UPSTREAM_TIMEOUT_S = 30.0
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it came. ``object``: the object's name where the request names one."""
-
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def is_upload(self) -> bool:
-        return self.path.startswith(("/upload/", "/resumable/")) or "upload_id" in self.query
-
-    @property
-    def object(self) -> str:
-        if "name" in self.query:
-            return self.query["name"][0]
-        if "/o/" in self.path:
-            return unquote(self.path.split("/o/", 1)[1])
-        head = self.body[:2000]  # a multipart upload names its object in the JSON part
-        return head.split(b'"name": "', 1)[1].split(b'"', 1)[0].decode() if b'"name": "' in head else ""
 
 
 class Act(Enum):
@@ -52,10 +33,13 @@ class Act(Enum):
     ANSWER = "answered here, never forwarded"
     CUT_BEFORE = "the connection is cut before the server hears of it"
     RESET_BEFORE = "the connection is reset before the server hears of it"
+    CUT_MIDDLE = "half of a session's piece arrives, then the connection is reset"
     CUT_AFTER = "the server did it, the answer is lost"
     TRUNCATE = "the answer is cut short, with a length that fits"
     BREAK = "the answer is cut short of its announced length"
     STALL = "the answer comes late"
+    HALF_CLOSE = "nobody answers and the sending half is closed"
+    CLOSE_IDLE = "answered; then the connection is closed, though it was to be kept"
 
 
 @dataclass(slots=True)
@@ -82,13 +66,6 @@ class Exchange:
 
 
 @dataclass(slots=True)
-class _Answer:
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-@dataclass(slots=True)
 class FaultProxy:
     """A running proxy. ``faults`` are used up in order, the first one that matches."""
 
@@ -96,6 +73,7 @@ class FaultProxy:
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     log: list[Exchange] = field(default_factory=list)
+    rules: Rules = field(default_factory=Rules)
     _lock: threading.RLock = field(default_factory=threading.RLock)  # a match may look at the log
 
     def add(self, act: Act, match: Callable[[Request], bool] = lambda _r: True, **rest: object) -> None:
@@ -136,13 +114,15 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one(self) -> None:
         split = urlsplit(self.path)
         length = int(self.headers.get("content-length", 0))
-        request = Request(self.command, split.path, parse_qs(split.query), dict(self.headers), self.rfile.read(length))
+        request = Request(
+            self.command, split.path, parse_qs(split.query), dict(self.headers), self.rfile.read(length), self.path
+        )
         fault = self.proxy.take(request)
-        if fault.act in (Act.ANSWER, Act.CUT_BEFORE, Act.RESET_BEFORE):
+        if fault.act in (Act.ANSWER, Act.CUT_BEFORE, Act.RESET_BEFORE, Act.HALF_CLOSE):
             self.proxy.note(request, fault.act, 0)
             self._refuse(fault)
             return
-        answer = self._forward(request)
+        answer = self.proxy.rules.forward(request, self._forward, half=fault.act is Act.CUT_MIDDLE)
         self.proxy.note(request, fault.act, answer.status)
         self._reply(answer, fault)
 
@@ -153,29 +133,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, fault: Fault) -> None:
         if fault.act is Act.ANSWER:
-            self._reply(
-                _Answer(fault.status, [("Content-Type", "application/json"), *fault.headers], fault.body), fault
-            )
+            self._reply(Answer(fault.status, [("Content-Type", "application/json"), *fault.headers], fault.body), fault)
+            return
+        if fault.act is Act.HALF_CLOSE:
+            self.connection.shutdown(socket.SHUT_WR)
+            self.close_connection = True
             return
         if fault.act is Act.RESET_BEFORE:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._reset_on_close()
         self._hang_up()
 
-    def _forward(self, request: Request) -> _Answer:
+    def _forward(self, request: Request) -> Answer:
         target = urlsplit(self.proxy.upstream)
         connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=UPSTREAM_TIMEOUT_S)
         try:
             headers = {k: v for k, v in request.headers.items() if k.lower() not in ("host", "connection")}
-            connection.request(request.method, self.path, body=request.body or None, headers=headers)
+            connection.request(request.method, request.target, body=request.body or None, headers=headers)
             response = connection.getresponse()
             kept = [(k, v) for k, v in response.getheaders() if k.lower() not in _HOP]
             here = [(k, v.replace(self.proxy.upstream, self.proxy.url)) for k, v in kept]
-            return _Answer(response.status, here, response.read())
+            return Answer(response.status, here, response.read())
         finally:
             connection.close()
 
-    def _reply(self, answer: _Answer, fault: Fault) -> None:
-        if fault.act is Act.CUT_AFTER:
+    def _reply(self, answer: Answer, fault: Fault) -> None:
+        if fault.act in (Act.CUT_AFTER, Act.CUT_MIDDLE):
+            if fault.act is Act.CUT_MIDDLE:
+                self._reset_on_close()
             self._hang_up()
             return
         if fault.act is Act.STALL:
@@ -189,8 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        if fault.act is Act.BREAK:
+        if fault.act in (Act.BREAK, Act.CLOSE_IDLE):
             self._hang_up()
+
+    def _reset_on_close(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _hang_up(self) -> None:
         self.close_connection = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from email.utils import parsedate_to_datetime
 
 import requests
 import urllib3
@@ -15,6 +16,7 @@ from upload.errors import PreconditionFailed, StoreError
 from upload.layout import printable
 
 _PASSING_STATUS = (408, 429, 500, 502, 503, 504)
+_LONGEST_ASKED_S = 3600
 _PASSING = (
     ConnectionError,
     TimeoutError,
@@ -40,24 +42,26 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, _PASSING):
         return True
     status = _status(error)
-    if status in (404, 410):
-        return _is_of_session(error)  # the session is gone; a new one may be begun
     return status in _PASSING_STATUS or 200 <= status < 300  # a success that says too little is a lost answer
 
 
-def is_passing_piece(error: Exception) -> bool:
-    """Say whether a piece of a session may just be sent again: bytes that arrived already are dropped.
-
-    Not after an answer that cannot be read: the library takes the session for finished then.
-    """
-    if isinstance(error, json.JSONDecodeError | requests.exceptions.JSONDecodeError | DataCorruption):
-        return False
-    return is_passing(error) and _status(error) not in (200, 404, 410)
+def asked_wait_s(error: Exception) -> float:
+    """Return the seconds of a refusal's Retry-After, 0 where there is none that can be read; an hour at most."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    told = str(headers.get("retry-after", "")).strip()
+    if told.isascii() and told.isdigit():
+        return float(min(int(told[:9]), _LONGEST_ASKED_S))
+    try:
+        moment = parsedate_to_datetime(told)
+        now = parsedate_to_datetime(headers.get("date", ""))  # their clock, not ours
+        return min(max(0.0, (moment - now).total_seconds()), float(_LONGEST_ASKED_S))
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def is_unclear(error: StoreError) -> bool:
     """Say whether a write that ended so may have been stored: everything but a clear no."""
-    return error.status in (0, 404, 410, 412, *_PASSING_STATUS)
+    return error.status in (0, 412, *_PASSING_STATUS)
 
 
 def translate(error: Exception, uri: str, bucket: str) -> StoreError:
@@ -84,11 +88,6 @@ def _status(error: Exception) -> int:
     if isinstance(error, InvalidResponse):
         return int(error.response.status_code)
     return 0
-
-
-def _is_of_session(error: Exception) -> bool:
-    response = getattr(error, "response", None)
-    return response is not None and getattr(response.request, "method", "") == "PUT"  # only pieces are sent by PUT
 
 
 def _said(error: Exception) -> str:

@@ -67,7 +67,7 @@ class Store(Protocol):
         """Return the full address of an object or folder, for people and for links."""
 
     def read(self, path: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> Stored | None:
-        """Return an object, or None when there is none. Raises StoreError when it is larger than the limit."""
+        """Return an object, or None when there is none. Raises TooLarge when it is larger than the limit."""
 
     def stat(self, path: str) -> ObjectStat | None:
         """Return what is known of an object, or None when there is none."""

@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from upload.errors import PreconditionFailed, ResultsError, StoreError
+from upload.errors import PreconditionFailed, ResultsError, StoreError, TooLarge
 from upload.layout import check_object_name, content_type, printable
 from upload.model import Put
 from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
@@ -53,7 +53,7 @@ class FileStore:
         with opened as file, self._mapped(path, "read"):
             body = file.read(limit_bytes + 1)
             if len(body) > limit_bytes:
-                raise StoreError(self.uri_of(path), 0, f"larger than the {limit_bytes} bytes that are read")
+                raise TooLarge(self.uri_of(path), limit_bytes)
             return Stored(body, os.fstat(file.fileno()).st_mtime_ns)
 
     def stat(self, path: str) -> ObjectStat | None:

@@ -24,20 +24,21 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
-from upload.errors import ResultsError, StoreError
+from upload.errors import ResultsError, StoreError, TooLarge
 from upload.layout import check_object_name, printable
 from upload.model import Put
-from upload.store._gcs_errors import LostAnswer, is_passing, is_passing_piece, is_unclear, translate
+from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing, is_unclear, translate
+from upload.store._gcs_session import PIECE_BYTES, Session, Source
 from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
 from upload.store.patience import Patience
 
-CHUNK_BYTES = 8 * 1024 * 1024  # larger objects go in a resumable session, in pieces of this size
+CHUNK_BYTES = PIECE_BYTES  # larger objects go in a resumable session, in pieces of this size
 _COMPRESS_LEVEL = 6
 
 T = TypeVar("T")
 
 
-class _TooLarge(Exception):
+class _Overflow(Exception):
     """More bytes came than were asked for."""
 
 
@@ -48,7 +49,7 @@ class _Bounded(BytesIO):
 
     def write(self, data: Any) -> int:
         if self.tell() + len(data) > self._limit_bytes:
-            raise _TooLarge
+            raise _Overflow
         return super().write(data)
 
 
@@ -89,8 +90,8 @@ class GcsStore:
 
         try:
             return self._persist(path, attempt)
-        except _TooLarge:
-            raise StoreError(self.uri_of(path), 0, f"larger than the {limit_bytes} bytes that are read") from None
+        except _Overflow:
+            raise TooLarge(self.uri_of(path), limit_bytes) from None
         except StoreError as error:
             if error.status == 404:
                 return None
@@ -151,25 +152,57 @@ class GcsStore:
         return there is not None and self._is_same(there, put)
 
     def _upload(self, put: Put, replaces: int) -> ObjectStat:
-        blob = self._blob(put.path, chunk_size=CHUNK_BYTES)
+        blob = self._blob(put.path)
         blob.content_encoding = put.content_encoding or None
         blob.cache_control = put.cache_control or None
         blob.metadata = dict(put.metadata) or None
-        with _payload(put) as (stream, size_bytes, crc32c):
-            blob.upload_from_file(
-                stream,
+        with _payload(put) as (stream, size_bytes, known):
+            if known:
+                crc32c = known
+                self._upload_whole(blob, stream, size_bytes, put.content_type, replaces=replaces)
+            else:
+                crc32c = self._upload_in_pieces(blob, stream, size_bytes, put.content_type, replaces=replaces)
+        if not blob.generation or not blob.crc32c:
+            raise LostAnswer("the answer does not describe the object")
+        if (blob.crc32c, blob.size) != (crc32c, size_bytes):
+            what = f"stored are {blob.size} bytes with checksum {blob.crc32c}, sent were {size_bytes} with {crc32c}"
+            raise StoreError(self.uri_of(put.path), 0, what)
+        return _describe(put.path, blob)
+
+    def _upload_whole(
+        self, blob: storage.Blob, stream: IO[bytes], size_bytes: int, content_type: str, *, replaces: int
+    ) -> None:
+        blob.upload_from_file(
+            stream,
+            size=size_bytes,
+            content_type=content_type,
+            if_generation_match=replaces,
+            checksum="crc32c",
+            retry=None,
+            timeout=self._patience.timeouts(),
+        )
+
+    def _upload_in_pieces(
+        self, blob: storage.Blob, stream: IO[bytes], size_bytes: int, content_type: str, *, replaces: int
+    ) -> str:
+        """Send a large file and return the checksum of what was sent."""
+
+        def begin() -> str:
+            url = blob.create_resumable_upload_session(
+                content_type,
                 size=size_bytes,
-                content_type=put.content_type,
+                checksum=None,
                 if_generation_match=replaces,
-                checksum="crc32c",
-                retry=None if crc32c else self._again(put.path, is_passing_piece),
+                retry=None,
                 timeout=self._patience.timeouts(),
             )
-        if not blob.generation or not blob.crc32c or blob.size != size_bytes:
-            raise LostAnswer("the answer does not describe the object")
-        if crc32c and blob.crc32c != crc32c:
-            raise StoreError(self.uri_of(put.path), 0, f"stored with checksum {blob.crc32c}, sent with {crc32c}")
-        return _describe(put.path, blob)
+            return str(url)
+
+        uri = f"{self.uri}/{blob.name[len(self._full('')) :]}"
+        transport = self._get_client()._http  # noqa: SLF001  # the library's own session, with its credentials
+        session = Session(Source(stream, size_bytes, uri), begin, transport.request, self._patience)
+        blob._set_properties(session.send())  # noqa: SLF001  # as the library does with an answer
+        return session.crc32c
 
     def _is_same(self, there: ObjectStat, put: Put) -> bool:
         if not set(put.metadata) <= set(there.metadata):  # a server may add keys of its own
@@ -183,7 +216,10 @@ class GcsStore:
         return stored is not None and stored.body == _plain(put)
 
     def _persist(self, path: str, call: Callable[[], T]) -> T:
-        return self._mapped(path, lambda: self._patience.persist(self.uri_of(path), call, again=is_passing))
+        return self._mapped(path, lambda: self._try(path, call))
+
+    def _try(self, path: str, call: Callable[[], T]) -> T:
+        return self._patience.persist(self.uri_of(path), call, again=is_passing, asked_wait_s=asked_wait_s)
 
     def _mapped(self, path: str, call: Callable[[], T]) -> T:
         try:
@@ -191,18 +227,16 @@ class GcsStore:
         except (OSError, ValueError, api.GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption) as error:
             raise translate(error, self.uri_of(path), self._bucket_name) from error
 
-    def _again(
-        self, path: str, again: Callable[[Exception], bool] = is_passing
-    ) -> Callable[[Callable[[], T]], Callable[[], T]]:
+    def _again(self, path: str) -> Callable[[Callable[[], T]], Callable[[], T]]:
         """Return our loop in the shape of the library's ``retry`` argument; its errors are the library's."""
-        return lambda call: lambda: self._patience.persist(self.uri_of(path), call, again=again)
+        return lambda call: lambda: self._try(path, call)
 
     def _full(self, path: str) -> str:
         return f"{self._folder}/{path}" if self._folder else path
 
-    def _blob(self, path: str, chunk_size: int | None = None) -> storage.Blob:
+    def _blob(self, path: str) -> storage.Blob:
         self._get_client()
-        return storage.Blob(self._full(path), self._bucket, chunk_size=chunk_size)
+        return storage.Blob(self._full(path), self._bucket)
 
     def _get_client(self) -> storage.Client:
         with self._lock:

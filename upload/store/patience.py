@@ -42,9 +42,17 @@ class Patience:
         left = max(0.1, self.remaining_s())
         return min(self.connect_s, left), min(self.request_s, left)
 
-    def persist(self, what: str, call: Callable[[], T], *, again: Callable[[Exception], bool]) -> T:
+    def persist(
+        self,
+        what: str,
+        call: Callable[[], T],
+        *,
+        again: Callable[[Exception], bool],
+        asked_wait_s: Callable[[Exception], float] = lambda _error: 0.0,
+    ) -> T:
         """Return what ``call`` returns, trying again while ``again`` says that an error may pass.
 
+        ``asked_wait_s``: how long the other side asks to be left alone after an error; never less is waited.
         The last error is raised when the operation's time is up; DeadlineExceeded when the caller's is.
         """
         began = self.clock()
@@ -57,7 +65,7 @@ class Patience:
             except Exception as error:
                 if not again(error):
                     raise
-                pause_s = wait_s * (0.5 + self.chance() / 2)
+                pause_s = max(asked_wait_s(error), wait_s * (0.5 + self.chance() / 2))
                 if self.clock() - began + pause_s > self.operation_s:
                     raise
                 if pause_s >= self.remaining_s():

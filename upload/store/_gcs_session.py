@@ -1,0 +1,138 @@
+"""A resumable upload: pieces in a session, which goes on behind the bytes that the server says it has.
+
+The library's own session sends a failed piece again without asking, and gives up when a server kept half of one. Protocol:
+gcs.md; https://cloud.google.com/storage/docs/performing-resumable-uploads.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import google_crc32c
+from google.cloud.storage.exceptions import InvalidResponse
+from requests import Response
+
+from upload.errors import ResultsError
+from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing
+from upload.store.patience import Patience
+
+PIECE_BYTES = 8 * 1024 * 1024  # a multiple of 256 KiB, as the protocol asks
+MOST_SESSIONS = 8  # a server that forgets each session is no server
+
+_KEPT = re.compile(r"bytes=0-([0-9]{1,18})")
+_DONE = (200, 201)
+_GOES_ON = 308
+_GONE = (404, 410)
+
+Request = Callable[..., Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is sent: an open stream of just ``size_bytes``, and its address for messages."""
+
+    stream: IO[bytes]
+    size_bytes: int
+    uri: str
+
+
+@dataclass(slots=True)
+class Session:
+    """One object on its way. ``begin`` opens a session and returns its URL; ``request`` is that of an HTTP session.
+
+    Each piece has the whole time of an operation; time without progress ends the upload, a long file does not.
+    """
+
+    source: Source
+    begin: Callable[[], str]
+    request: Request
+    patience: Patience
+    _url: str = ""
+    _begun: int = 0
+    _is_unsure: bool = False
+    _offset: int = 0
+    _summed: int = 0
+    _checksum: Any = field(default_factory=google_crc32c.Checksum)
+
+    def send(self) -> dict[str, Any]:
+        """Send everything and return the object's resource, as the server describes it.
+
+        Raises: the library's errors, also 412 when the precondition does not hold at the end; LostAnswer when sessions
+        were lost again and again; ResultsError when the file became shorter meanwhile.
+        """
+        while True:
+            done = self.patience.persist(self.source.uri, self._step, again=is_passing, asked_wait_s=asked_wait_s)
+            if done is not None:
+                return done
+
+    @property
+    def crc32c(self) -> str:
+        """The checksum of what was read, in base64; of everything once it is sent."""
+        return base64.b64encode(self._checksum.digest()).decode("ascii")
+
+    def _step(self) -> dict[str, Any] | None:
+        """Send one piece; after a failure first ask what has arrived. None: there is more to send."""
+        if not self._url:
+            self._open()
+        if self._is_unsure and (done := self._put(b"", f"bytes */{self.source.size_bytes}")) is not None:
+            return done
+        piece = self._read()
+        last = self._offset + len(piece) - 1
+        sent_range = f"bytes {self._offset}-{last}/{self.source.size_bytes}"
+        return self._put(piece, sent_range, is_last=last + 1 == self.source.size_bytes)
+
+    def _open(self) -> None:
+        if self._begun >= MOST_SESSIONS:
+            raise ResultsError(f"{self.source.uri}: the store lost {self._begun} upload sessions")
+        self._url = self.begin()
+        self._begun += 1
+        self._offset, self._is_unsure = 0, False
+
+    def _put(self, piece: bytes, content_range: str, *, is_last: bool = False) -> dict[str, Any] | None:
+        headers = {"Content-Range": content_range}
+        if is_last:  # so that the server itself refuses what was damaged on the way
+            headers["x-goog-hash"] = f"crc32c={self.crc32c}"
+        self._is_unsure = True
+        answer = self.request("PUT", self._url, data=piece, headers=headers, timeout=self.patience.timeouts())
+        if answer.status_code in _DONE:
+            return _resource(answer)
+        if answer.status_code == _GOES_ON:
+            self._offset = self._kept(answer)
+            self._is_unsure = False
+            return None
+        if answer.status_code in _GONE:
+            self._url = ""
+            raise LostAnswer("the upload session is gone")
+        raise InvalidResponse(answer, f"HTTP {answer.status_code} in an upload session")
+
+    def _kept(self, answer: Response) -> int:
+        told = answer.headers.get("range")
+        if told is None:  # nothing has arrived
+            return 0
+        match = _KEPT.fullmatch(told)
+        if match is None or int(match[1]) >= self.source.size_bytes:
+            raise InvalidResponse(answer, f"the store has {told[:60]!r} of {self.source.size_bytes} bytes")
+        return int(match[1]) + 1
+
+    def _read(self) -> bytes:
+        self.source.stream.seek(self._offset)
+        wanted = min(PIECE_BYTES, self.source.size_bytes - self._offset)
+        piece = self.source.stream.read(wanted)
+        if len(piece) < wanted:
+            raise ResultsError(f"{self.source.uri}: the file became shorter while it was sent")
+        end = self._offset + len(piece)
+        if end > self._summed:  # each byte counts once, however often it is sent
+            self._checksum.update(piece[self._summed - self._offset :])
+            self._summed = end
+        return piece
+
+
+def _resource(answer: Response) -> dict[str, Any]:
+    resource = answer.json()
+    if not isinstance(resource, dict):
+        raise LostAnswer("the answer does not describe the object")
+    return resource
