@@ -32,12 +32,13 @@ def bring_up(run: Run, deadline: Deadline) -> None:
 def run_suite(run: Run, deadline: Deadline) -> None:
     """Run the tester. Failed cases are a verdict and no error; a suite that was stopped keeps what finished."""
     process.end(run.mark, deadline=deadline)  # a suite that a killed process left would disturb this one
-    plan = make_plan(run)
+    plan, host = make_plan(run), RunHost(run, deadline)
+    tester = make_tester(run.tools.job.suite.tester)
     if not run.tools.owns_cluster:
-        from e2e.lifecycle.permissions import check_permissions
+        from e2e.lifecycle.permissions import check_permissions, needs_of
 
-        check_permissions(plan.cluster)
-    result = make_tester(run.tools.job.suite.tester).test(plan, RunHost(run, deadline))
+        check_permissions(plan.cluster, needs_of(tester, plan, host))
+    result = tester.test(plan, host)
     run.recorder.keep_tail(result.output_tail)
     take_tally(run, result.tally)
     run.change(lambda state: replace(state, suite_ended=result.stopped is None))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from e2e.lifecycle.child import Command, Exit
 from e2e.lifecycle.progress import SuiteFollower
 from e2e.lifecycle.state import Tally
 from e2e.lifecycle.testers import BrokenTester, Host, SuitePlan, SuiteResult
 from upload.errors import HarnessError, Outcome, UsageError
+
+if TYPE_CHECKING:
+    from providers.access import Need
 
 SUITE = Path(__file__).parents[1] / "suite"
 PYTEST = (sys.executable, "-P", "-m", "pytest")  # -P: no folder of a caller may shadow our packages
@@ -52,6 +56,23 @@ class PytestTester:
                 host.note(f"cut while running: {', '.join(sorted(follower.running))}")
         return tally
 
+    def needs(self, plan: SuitePlan, host: Host) -> tuple[Need, ...]:
+        """Have pytest collect, and return what the selected cases declare. A file that does not import is ``test``'s matter."""
+        from e2e.plugin.needs import read_needs
+
+        file = plan.work / "needs.json"
+        file.unlink(missing_ok=True)
+        listing = ("--collect-only", "-qq", "--no-summary", "-n", "0", "--e2e-needs", str(file))
+        argv = (*self._start(plan.select), *listing, "--e2e-cluster", str(plan.cluster_file), *_titles(plan))
+        ended = host.run(Command(argv, plan.env, self._suite))
+        if ended.stopped:
+            raise ended.stopped
+        check_code(ended)
+        try:
+            return read_needs(file)
+        except (OSError, ValueError) as exc:
+            raise BrokenTester(f"pytest did not say what the cases need: {exc}", ended.output_tail) from exc
+
     def test(self, plan: SuitePlan, host: Host) -> SuiteResult:
         """Run both passes; the second one also when cases of the first one failed, so that all results are there.
 
@@ -84,19 +105,23 @@ class PytestTester:
     def _argv(self, plan: SuitePlan, each: Pass, broken: Sequence[str]) -> tuple[str, ...]:
         parallel = ("-n", str(each.workers), "--dist", "worksteal") if each.workers else ("-n", "0")
         removal = ("--e2e-remove", "never", "--e2e-gone-within", "0") if plan.cluster_goes else ()
-        titles = [("--e2e-focus", plan.focus), ("--e2e-skip", plan.skip)]
         return (
-            *self._program,
-            *("-c", str(self._suite / "pytest.ini"), "--rootdir", str(self._suite), str(self._suite)),
-            *("-m", each.select, *parallel, "-q", "--no-header", "--color=no", "--continue-on-collection-errors"),
+            *self._start(each.select),
+            *(*parallel, "-q"),
             *("--junitxml", str(plan.artifacts / each.shard), "--basetemp", str(plan.work / "tmp")),
             *("--e2e-cluster", str(plan.cluster_file), "--e2e-run", plan.run),
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),
             *("--e2e-events", str(plan.work / f"{each.shard}.events.jsonl")),
             *removal,
-            # one word: a pattern that begins with a dash must never become an option
-            *(f"{flag}={value}" for flag, value in titles if value),
+            *_titles(plan),
             *(f"--ignore={self._suite / name}" for name in broken),
+        )
+
+    def _start(self, select: str) -> tuple[str, ...]:
+        return (
+            *self._program,
+            *("-c", str(self._suite / "pytest.ini"), "--rootdir", str(self._suite), str(self._suite)),
+            *("-m", select, "--no-header", "--color=no", "--continue-on-collection-errors"),
         )
 
 
@@ -106,6 +131,11 @@ def passes(plan: SuitePlan) -> tuple[Pass, Pass]:
         Pass("junit_01.xml", f"({plan.select}) and not serial", plan.workers),
         Pass("junit_02.xml", f"({plan.select}) and serial", 0),
     )
+
+
+def _titles(plan: SuitePlan) -> Iterator[str]:
+    # one word: a pattern that begins with a dash must never become an option
+    return (f"{flag}={value}" for flag, value in (("--e2e-focus", plan.focus), ("--e2e-skip", plan.skip)) if value)
 
 
 def _look(follower: SuiteFollower, host: Host) -> Callable[[], None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from e2e.lifecycle.child import Command, Exit
 from e2e.lifecycle.display import SuiteProgress
@@ -14,6 +14,9 @@ from e2e.lifecycle.state import NO_TALLY, Tally
 from providers.contracts import Cluster
 from upload.errors import HarnessError, Outcome, UsageError
 from upload.model import Case
+
+if TYPE_CHECKING:
+    from providers.access import Need
 
 GROUP = "federated_e2e.testers"
 
@@ -96,6 +99,14 @@ class Tester(Protocol):
 
     def describe(self, plan: SuitePlan) -> tuple[tuple[str, ...], ...]:
         """Return the commands that ``test`` would run, for ``--dry-run``. Does nothing."""
+
+
+@runtime_checkable
+class KnowsNeeds(Protocol):
+    """What a tester offers besides, when it can tell beforehand what its cases must be allowed to do."""
+
+    def needs(self, plan: SuitePlan, host: Host) -> tuple[Need, ...]:
+        """Return the permissions of the cases that the plan selects. Asked for before ``test``, on a cluster of others."""
 
 
 def make_tester(name: str) -> Tester:

@@ -38,7 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from e2e.plugin.events import EventReporter
         from e2e.plugin.junit import TitledJUnit
         from e2e.plugin.leftovers import LeftoverCheck
+        from e2e.plugin.needs import NeedsWriter
 
         config.pluginmanager.register(EventReporter(options.events), "e2e-events")
         config.pluginmanager.register(TitledJUnit(config), "e2e-junit")
         config.pluginmanager.register(LeftoverCheck(options), "e2e-leftovers")
+        if options.needs is not None:
+            config.pluginmanager.register(NeedsWriter(options.needs), "e2e-needs")

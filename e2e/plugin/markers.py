@@ -16,6 +16,7 @@ MARKERS = (
     "preempts: may evict pods of others",
     "requires(feature, ...): what the cluster must offer: pods-run, node-ssh, dns, storage, ...",
     "depends(component, ...): what must turn the case red when it is switched off",
+    "needs(permission, ...): what the user must be allowed to do: pods, get,list nodes, create pods/eviction, get /metrics",
     "cite(source, ...): the upstream conformance test or document that the case follows",
 )
 

@@ -22,7 +22,7 @@ class RunOptions:
     one per failed case; ``events``: JSON lines for the live display; ``secrets``: JSON lines with values that must
     never be published; each is None where it is not wanted. ``focus`` and ``skip`` search in titles.
     ``gone_within_s``: how long, after the last case, to wait for what was removed to be gone; 0 on a cluster that is
-    itself about to go. ``remove``: when namespaces are removed, ``each`` after its case, all at the ``end``, or ``never``:
+    itself about to go. ``needs``: file for what the selected cases must be allowed to do. ``remove``: when namespaces are removed, ``each`` after its case, all at the ``end``, or ``never``:
     pods that run hold memory, but a removal costs the control plane 0.2 s of processor time, as much as a case.
     """
 
@@ -34,6 +34,7 @@ class RunOptions:
     secrets: Path | None = None
     focus: re.Pattern[str] | None = None
     skip: re.Pattern[str] | None = None
+    needs: Path | None = None
     gone_within_s: float = 30.0
     remove: str = "end"
 
@@ -59,6 +60,11 @@ def add_options(parser: pytest.Parser) -> None:
         default=30.0,
         help="seconds to wait at the end for removals, and half a second more for each; 0: do not wait",
     )
+    group.addoption(
+        "--e2e-needs",
+        metavar="FILE",
+        help="write the permissions that the selected cases need, as a JSON list; meant for --collect-only",
+    )
     group.addoption("--e2e-focus", metavar="RE", help="run only cases whose title matches")
     group.addoption("--e2e-skip", metavar="RE", help="leave out cases whose title matches")
 
@@ -81,6 +87,7 @@ def read_options(config: pytest.Config) -> RunOptions:
         secrets=_path(config, "e2e_secrets"),
         focus=_pattern(config, "e2e_focus"),
         skip=_pattern(config, "e2e_skip"),
+        needs=_path(config, "e2e_needs"),
         gone_within_s=config.getoption("e2e_gone_within"),
         remove=config.getoption("e2e_remove") or ("each" if PODS_RUN in cluster.features else "end"),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.plugin.markers import TITLE_FLAGS, reason_to_skip
+from e2e.plugin.needs import NEEDS, stash_needs
 from e2e.plugin.options import RunOptions
 from e2e.plugin.titles import NoTitle, case_title, clashes
 
@@ -23,13 +24,15 @@ class Selection:
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Name all items, report what cannot be named, then select."""
-        nameless = list(_name_all(items))
+        """Name all items and read their needs, report where that cannot be done, then select."""
+        problems = [*_name_all(items), *stash_needs(items)]
         ambiguous = clashes({item.nodeid: item.stash[TITLE] for item in items if TITLE in item.stash})
-        for problem in (*nameless, *ambiguous.values()):
+        for problem in (*problems, *ambiguous.values()):
             _report(session, problem)
         # xdist runs what was collected in spite of errors, and one title must not have two results
-        items[:] = [item for item in items if item.stash.get(TITLE, None) not in (None, *ambiguous)]
+        items[:] = [
+            item for item in items if NEEDS in item.stash and item.stash.get(TITLE, None) not in (None, *ambiguous)
+        ]
         dropped = [item for item in items if not self._wanted(item.stash[TITLE])]
         if dropped:
             config.hook.pytest_deselected(items=dropped)

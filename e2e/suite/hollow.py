@@ -13,6 +13,8 @@ from lightkube.resources.core_v1 import Node
 
 OWN = "e2e.test/own"  # label and taint of such a node; only pods that tolerate it land there
 
+OWN_NODE = "create,delete,get,patch nodes"  # for the marker ``needs`` of a test with such a node
+
 MakeNode = Callable[..., str]
 
 
@@ -22,7 +24,7 @@ def own_node(
 ) -> MakeNode:
     """Return a function that adds a ready hollow node, kept free of others' pods by a taint; it goes with the test.
 
-    The test carries ``cluster_scoped`` and ``requires("hollow-nodes")``. Pods need ``on_own_node(namespace)``.
+    The test carries ``cluster_scoped``, ``requires("hollow-nodes")`` and ``needs(OWN_NODE)``. Pods need ``on_own_node(namespace)``.
     """
 
     def make(suffix: str = "n", *, cpu: str = "4", labels: dict[str, str] | None = None) -> str:

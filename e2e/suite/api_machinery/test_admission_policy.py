@@ -21,7 +21,13 @@ from lightkube.types import PatchType
 from e2e.suite.api_machinery.conftest import MakeWidgets, object_schema
 from e2e.suite.refusals import refusal
 
-pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.cluster_scoped]
+pytestmark = [
+    pytest.mark.sig("api-machinery"),
+    pytest.mark.needs("create,delete,get validatingadmissionpolicies.admissionregistration.k8s.io"),
+    pytest.mark.cluster_scoped,
+]
+
+BINDING = "create,delete validatingadmissionpolicybindings.admissionregistration.k8s.io"  # for the marker ``needs``
 
 CreateGlobal = Callable[..., Any]
 Eventually = Callable[..., Any]
@@ -59,6 +65,7 @@ def config_map(name: str, **values: str) -> ConfigMap:
     "[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] should allow expressions to refer variables. "
     "[Conformance]",
 )
+@pytest.mark.needs("configmaps", BINDING)
 def test_policy_refuses_with_its_message(
     client: Client, make_namespace: Callable[..., str], create_global: CreateGlobal, eventually: Eventually
 ) -> None:
@@ -89,6 +96,12 @@ def test_policy_refuses_with_its_message(
 # Parameters of a kind of one's own: once the last policy with ConfigMaps as parameters is gone, the API server never reads
 # ConfigMaps for policies again until it is restarted (kubernetes/kubernetes#130887).
 @pytest.mark.cite("docs/reference/access-authn-authz/validating-admission-policy#parameter-resources")
+@pytest.mark.needs(
+    "configmaps",
+    BINDING,
+    "create,delete,get customresourcedefinitions.apiextensions.k8s.io",
+    "widgets.*",
+)
 def test_policy_reads_its_parameters(
     client: Client, namespace: str, create_global: CreateGlobal, eventually: Eventually, make_widgets: MakeWidgets
 ) -> None:
@@ -115,6 +128,7 @@ def test_policy_reads_its_parameters(
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/validating-admission-policy#validation-actions")
+@pytest.mark.needs("configmaps", BINDING)
 def test_policy_may_only_warn(
     http: httpx2.Client, namespace: str, create_global: CreateGlobal, eventually: Eventually
 ) -> None:

@@ -9,12 +9,13 @@ from lightkube.resources.core_v1 import ConfigMap
 from e2e.suite.controllers import meta, name_of
 from e2e.suite.refusals import Refusal, refusal
 
-pytestmark = pytest.mark.sig("api-machinery")
+pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.needs("configmaps")]
 
 CONFLICT = Refusal(409, "Conflict", "")
 
 
 @pytest.mark.cite("docs/reference/using-api/api-concepts#resource-versions")
+@pytest.mark.needs("update configmaps")
 def test_stale_update_is_refused(client: Client, namespace: str) -> None:
     """Update with a stale resource version should be refused and change nothing."""
     first = client.create(ConfigMap(metadata=ObjectMeta(name="a"), data={"n": "1"}), namespace=namespace)

@@ -13,7 +13,11 @@ from e2e.suite.api_machinery.conftest import MakeWidgets, object_schema
 from e2e.suite.controllers import meta, name_of
 from e2e.suite.refusals import Refusal, refusal
 
-pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.cluster_scoped]
+pytestmark = [
+    pytest.mark.sig("api-machinery"),
+    pytest.mark.needs("create,delete,get,patch customresourcedefinitions.apiextensions.k8s.io", "widgets.*"),
+    pytest.mark.cluster_scoped,
+]
 
 Eventually = Callable[..., Any]
 
@@ -81,6 +85,7 @@ def test_defaults_apply_to_requests_and_to_storage(
 
 
 @pytest.mark.cite("docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions#status-subresource")
+@pytest.mark.needs("patch widgets.*/status")
 def test_status_and_spec_are_written_apart(client: Client, namespace: str, make_widgets: MakeWidgets) -> None:
     """CustomResourceDefinition with a status subresource should keep writes of spec and of status apart, and count generations of the spec."""
     widgets = make_widgets(SIZED, subresources={"status": {}})
@@ -100,6 +105,7 @@ def test_status_and_spec_are_written_apart(client: Client, namespace: str, make_
 
 
 @pytest.mark.cite("docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions#scale-subresource")
+@pytest.mark.needs("get,patch widgets.*/scale", "patch widgets.*/status")
 def test_scale_subresource_maps_to_fields(client: Client, namespace: str, make_widgets: MakeWidgets) -> None:
     """CustomResourceDefinition with a scale subresource should read and write replicas through the fields it names."""
     scale = {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.ready"}

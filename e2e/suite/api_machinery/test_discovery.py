@@ -96,6 +96,11 @@ def test_server_version(http: httpx2.Client, cluster: Cluster) -> None:
 
 
 @pytest.mark.cite("docs/concepts/cluster-administration/flow-control#diagnostics")
+@pytest.mark.needs(
+    "get namespaces",
+    "list flowschemas.flowcontrol.apiserver.k8s.io",
+    "get prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+)
 def test_requests_are_classified(http: httpx2.Client) -> None:
     """API priority and fairness should name in each answer the FlowSchema that matched the request and its priority level."""
     answer = http.get("/api/v1/namespaces/default")

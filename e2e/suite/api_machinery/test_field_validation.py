@@ -5,7 +5,7 @@ import pytest
 
 from e2e.suite.workloads import IMAGE
 
-pytestmark = pytest.mark.sig("api-machinery")
+pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.needs("create deployments.apps")]
 
 # ``replicas`` twice and ``replica``, as a person mistypes it
 MANIFEST = f"""

@@ -9,7 +9,7 @@ from lightkube.types import PatchType
 from e2e.suite.controllers import meta
 from e2e.suite.refusals import Refusal, refusal
 
-pytestmark = pytest.mark.sig("api-machinery")
+pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.needs("configmaps")]
 
 ONE, TWO = "e2e.example.com/one", "e2e.example.com/two"
 

@@ -12,7 +12,11 @@ from lightkube.types import CascadeType
 from e2e.suite.controllers import meta, name_of
 
 # ConfigMaps own ConfigMaps here, so that nothing but the garbage collector acts on them.
-pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.depends("garbage-collector-controller")]
+pytestmark = [
+    pytest.mark.sig("api-machinery"),
+    pytest.mark.needs("configmaps"),
+    pytest.mark.depends("garbage-collector-controller"),
+]
 
 HOLD = "e2e.example.com/hold"
 

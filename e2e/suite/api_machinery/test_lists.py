@@ -34,6 +34,7 @@ def chunks(http: httpx2.Client, path: str, **params: str) -> list[dict[str, Any]
 @pytest.mark.cite(
     "[sig-api-machinery] Servers with support for API chunking should return chunks of results for list calls [Conformance]"
 )
+@pytest.mark.needs("configmaps")
 def test_list_comes_in_chunks_of_one_moment(client: Client, http: httpx2.Client, namespace: str) -> None:
     """API chunking should return all objects of one moment in order, page by page, although the list changes meanwhile."""
     names = [f"c{n:02}" for n in range(17)]
@@ -58,6 +59,7 @@ def test_list_comes_in_chunks_of_one_moment(client: Client, http: httpx2.Client,
 
 
 @pytest.mark.cite("docs/concepts/overview/working-with-objects/labels#label-selectors")
+@pytest.mark.needs("configmaps")
 def test_label_selectors(client: Client, namespace: str) -> None:
     """Label selectors should select by equality, by sets and by existence."""
     labels: dict[str, dict[str, str]] = {
@@ -93,6 +95,7 @@ def test_label_selectors(client: Client, namespace: str) -> None:
 
 
 @pytest.mark.cite("docs/concepts/overview/working-with-objects/field-selectors")
+@pytest.mark.needs("pods")
 def test_field_selectors(client: Client, namespace: str) -> None:
     """Field selectors should select Pods by their fields and refuse fields that are not indexed."""
     for name in ("a", "b", "c"):
@@ -113,6 +116,7 @@ def test_field_selectors(client: Client, namespace: str) -> None:
 
 
 @pytest.mark.cite("docs/reference/kubernetes-api/common-parameters#labelSelector")
+@pytest.mark.needs("configmaps", "deletecollection configmaps")
 def test_delete_collection_respects_the_selector(client: Client, http: httpx2.Client, namespace: str) -> None:
     """Deleting a collection should remove what the selector matches and nothing else."""
     for name, colour in (("a", "red"), ("b", "blue"), ("c", "red")):
@@ -126,6 +130,7 @@ def test_delete_collection_respects_the_selector(client: Client, http: httpx2.Cl
 
 
 @pytest.mark.cite("docs/reference/using-api/api-concepts#receiving-resources-as-tables")
+@pytest.mark.needs("configmaps")
 def test_lists_as_tables(client: Client, http: httpx2.Client, namespace: str) -> None:
     """Servers with support for Table transformation should return columns and cells, and metadata where that is asked for."""
     client.create(ConfigMap(metadata=ObjectMeta(name="a"), data={"k": "v", "l": "w"}), namespace=namespace)

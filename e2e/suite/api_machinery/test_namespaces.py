@@ -13,7 +13,11 @@ from e2e.suite.controllers import meta
 from e2e.suite.refusals import Refusal, refusal
 from e2e.suite.workloads import pod
 
-pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.depends("namespace-controller")]
+pytestmark = [
+    pytest.mark.sig("api-machinery"),
+    pytest.mark.needs("configmaps", "pods"),
+    pytest.mark.depends("namespace-controller"),
+]
 
 GONE = Refusal(404, "NotFound", "")
 
@@ -24,6 +28,7 @@ GONE = Refusal(404, "NotFound", "")
     "[sig-api-machinery] Namespaces [Serial] should ensure that all services are removed when a namespace is deleted "
     "[Conformance]",
 )
+@pytest.mark.needs("services")
 def test_deleted_namespace_takes_everything_along(
     client: Client, make_namespace: Callable[..., str], eventually: Callable[..., Any]
 ) -> None:

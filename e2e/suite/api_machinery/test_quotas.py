@@ -54,6 +54,7 @@ def wait_until_enforced(client: Client, namespace: str, eventually: Callable[...
     "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a secret. [Conformance]",
     "[sig-api-machinery] ResourceQuota should create a ResourceQuota and ensure its status is promptly calculated. [Conformance]",
 )
+@pytest.mark.needs("create,get resourcequotas", "create,delete secrets")
 def test_quota_counts_objects(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
     """ResourceQuota should count the objects that are there, refuse one too many, and free the place of a deleted one."""
     key = "count/secrets"
@@ -77,6 +78,7 @@ def test_quota_counts_objects(client: Client, namespace: str, eventually: Callab
 @pytest.mark.cite(
     "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a pod. [Conformance]"
 )
+@pytest.mark.needs("create,get resourcequotas", "pods")
 def test_quota_sums_requests(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
     """ResourceQuota should sum the requests of Pods, refuse what exceeds it, and demand that requests are named."""
     quota(client, namespace, "q", {"pods": "3", "requests.cpu": "1", "requests.memory": "1Gi"})
@@ -106,6 +108,7 @@ def test_quota_sums_requests(client: Client, namespace: str, eventually: Callabl
 @pytest.mark.conformance
 @pytest.mark.depends("resourcequota-controller")
 @pytest.mark.cite("[sig-api-machinery] ResourceQuota should verify ResourceQuota with best effort scope. [Conformance]")
+@pytest.mark.needs("create,get resourcequotas", "pods")
 def test_quota_scopes(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
     """ResourceQuota with a scope should count only the Pods of that scope."""
     quota(client, namespace, "best", {"pods": "5"}, "BestEffort")
@@ -127,6 +130,7 @@ def test_quota_scopes(client: Client, namespace: str, eventually: Callable[..., 
     "[sig-scheduling] LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied. "
     "[Conformance]"
 )
+@pytest.mark.needs("create limitranges", "pods")
 def test_limit_range(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
     """LimitRange should give Pods its defaults and refuse those outside its bounds."""
     item = LimitRangeItem(

@@ -32,6 +32,7 @@ def owners(config_map: ConfigMap) -> dict[str, list[str]]:
 
 
 @pytest.mark.cite("docs/reference/using-api/server-side-apply#conflicts")
+@pytest.mark.needs("configmaps")
 def test_conflict_names_the_owner_and_force_takes_over(client: Client, namespace: str) -> None:
     """Server-side apply should refuse to change another manager's field, name both, and take it over when forced."""
     apply(client, namespace, "first", shared="1", own="1")
@@ -46,6 +47,7 @@ def test_conflict_names_the_owner_and_force_takes_over(client: Client, namespace
 
 
 @pytest.mark.cite("docs/reference/using-api/server-side-apply#field-management")
+@pytest.mark.needs("configmaps")
 def test_field_no_longer_applied_is_removed(client: Client, namespace: str) -> None:
     """Server-side apply should remove a field that its only owner no longer applies, and keep one that is shared."""
     apply(client, namespace, "first", mine="1", shared="1")
@@ -56,6 +58,7 @@ def test_field_no_longer_applied_is_removed(client: Client, namespace: str) -> N
 
 
 @pytest.mark.cite("docs/reference/using-api/server-side-apply#merge-strategy")
+@pytest.mark.needs("deployments.apps")
 def test_lists_merge_by_key(client: Client, namespace: str) -> None:
     """Server-side apply should merge the containers and variables of several managers by their keys."""
 

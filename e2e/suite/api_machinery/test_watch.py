@@ -9,7 +9,7 @@ from lightkube.resources.core_v1 import ConfigMap
 from e2e.suite.controllers import meta
 from e2e.suite.watching import Event, watch
 
-pytestmark = pytest.mark.sig("api-machinery")
+pytestmark = [pytest.mark.sig("api-machinery"), pytest.mark.needs("configmaps", "watch configmaps")]
 
 
 def config_map(name: str, step: int, **labels: str) -> ConfigMap:

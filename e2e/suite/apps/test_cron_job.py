@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import Event
 from e2e.suite.controllers import GATE, exactly, job, meta, name_of, owner_of
 from e2e.suite.refusals import Refusal, refusal
 
-pytestmark = pytest.mark.sig("apps")
+pytestmark = [pytest.mark.sig("apps"), pytest.mark.needs("cronjobs.batch")]
 controlled = pytest.mark.depends("cronjob-controller")
 
 Eventually = Callable[..., Any]
@@ -40,6 +40,7 @@ def miss_a_run(client: Client, namespace: str, *, minutes: int) -> None:
 
 @controlled
 @pytest.mark.cite("docs/concepts/workloads/controllers/cron-jobs#job-creation")
+@pytest.mark.needs("patch cronjobs.batch/status", "list jobs.batch")
 def test_missed_run_is_caught_up_once(client: Client, namespace: str, eventually: Eventually) -> None:
     """CronJob should start one job for the most recent of several runs that were missed."""
     client.create(cron_job("tick", schedule="* * * * *", suspend=True), namespace=namespace)
@@ -57,6 +58,7 @@ def test_missed_run_is_caught_up_once(client: Client, namespace: str, eventually
 @controlled
 @pytest.mark.cite("[sig-apps] CronJob should not schedule jobs when suspended [Slow] [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("patch cronjobs.batch/status", "list jobs.batch")
 def test_suspended_cron_job_starts_nothing(
     client: Client, namespace: str, eventually: Eventually, consistently: Eventually
 ) -> None:
@@ -73,6 +75,7 @@ def test_suspended_cron_job_starts_nothing(
 @pytest.mark.cite("[sig-apps] CronJob should not schedule new jobs when ForbidConcurrent [Slow] [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.slow
+@pytest.mark.needs("patch cronjobs.batch/status", "list jobs.batch", "list events")
 def test_forbid_starts_no_second_job(client: Client, namespace: str, eventually: Eventually) -> None:
     """CronJob that forbids concurrency should skip a run while its job is active, and say so in an event."""
     client.create(cron_job("tick", schedule="* * * * *", concurrencyPolicy="Forbid", suspend=True), namespace=namespace)
@@ -89,6 +92,7 @@ def test_forbid_starts_no_second_job(client: Client, namespace: str, eventually:
 @pytest.mark.cite("[sig-apps] CronJob should schedule multiple jobs concurrently [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.slow
+@pytest.mark.needs("list jobs.batch")
 def test_schedule_starts_a_job_every_minute(client: Client, namespace: str, eventually: Eventually) -> None:
     """CronJob should start a job at each minute of its schedule, also beside one that is still active."""
     client.create(cron_job("tick", schedule="* * * * *"), namespace=namespace)

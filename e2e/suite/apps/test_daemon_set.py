@@ -12,6 +12,7 @@ from e2e.suite.controllers import daemon_set, end_pod, exactly, meta, name_of, p
 
 pytestmark = [
     pytest.mark.sig("apps"),
+    pytest.mark.needs("daemonsets.apps", "pods"),
     pytest.mark.depends("daemonset-controller", "kube-scheduler"),
 ]
 
@@ -47,6 +48,7 @@ def test_every_node_has_one(client: Client, namespace: str, nodes: tuple[str, ..
 @pytest.mark.cite("[sig-apps] Daemon set [Serial] should run and stop complex daemon [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.cluster_scoped
+@pytest.mark.needs("patch nodes")
 def test_selected_nodes_only(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """DaemonSet should follow its node selector when the label of a node comes and goes."""
     label = f"e2e.test/{namespace[-8:]}"
@@ -83,6 +85,7 @@ def test_rolling_update(client: Client, namespace: str, nodes: tuple[str, ...], 
 
 @pytest.mark.cite("[sig-apps] Daemon set [Serial] should retry creating failed daemon pods [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("patch pods/status")
 def test_failed_pod_is_replaced(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """DaemonSet should replace a pod that failed."""
     client.create(daemon_set("agent"), namespace=namespace)

@@ -11,7 +11,11 @@ from lightkube.resources.core_v1 import Pod
 
 from e2e.suite.controllers import GATE, REVISION, conditions, deployment, meta, name_of, owner_of, pods_of
 
-pytestmark = [pytest.mark.sig("apps"), pytest.mark.depends("deployment-controller")]
+pytestmark = [
+    pytest.mark.sig("apps"),
+    pytest.mark.needs("deployments.apps", "get,list replicasets.apps", "pods"),
+    pytest.mark.depends("deployment-controller"),
+]
 rolls = pytest.mark.depends("replicaset-controller", "kube-scheduler")
 
 Eventually = Callable[..., Any]
@@ -131,6 +135,7 @@ def test_paused_deployment_waits(client: Client, namespace: str, eventually: Eve
 @pytest.mark.cite("[sig-apps] Deployment Deployment should have a working scale subresource [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.usefixtures("running")
+@pytest.mark.needs("get,patch deployments.apps/scale")
 def test_scale_subresource(client: Client, namespace: str, eventually: Eventually) -> None:
     """Deployment should follow its scale subresource up and down."""
     for replicas in (4, 1):

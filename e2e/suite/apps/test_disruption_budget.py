@@ -15,6 +15,7 @@ from e2e.suite.refusals import Refusal, refusal
 
 pytestmark = [
     pytest.mark.sig("apps"),
+    pytest.mark.needs("poddisruptionbudgets.policy", "pods", "create replicasets.apps"),
     pytest.mark.depends("disruption-controller", "replicaset-controller", "kube-scheduler"),
 ]
 
@@ -43,6 +44,7 @@ def evict(client: Client, namespace: str, name: str) -> None:
     "[sig-apps] DisruptionController should block an eviction until the PDB is updated to allow it [Conformance]"
 )
 @pytest.mark.conformance
+@pytest.mark.needs("create pods/eviction")
 def test_eviction_waits_for_the_budget(
     client: Client, namespace: str, guarded: list[str], eventually: Eventually
 ) -> None:

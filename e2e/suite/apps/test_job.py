@@ -10,7 +10,11 @@ from lightkube.resources.core_v1 import Pod
 
 from e2e.suite.controllers import GATE, conditions, end_pod, exactly, job, meta, pods_of
 
-pytestmark = [pytest.mark.sig("apps"), pytest.mark.depends("job-controller")]
+pytestmark = [
+    pytest.mark.sig("apps"),
+    pytest.mark.needs("jobs.batch", "list pods", "patch pods/status"),
+    pytest.mark.depends("job-controller"),
+]
 
 HELD = {"schedulingGates": [GATE]}
 INDEX = "batch.kubernetes.io/job-completion-index"

@@ -11,7 +11,11 @@ from lightkube.resources.core_v1 import Pod
 from e2e.suite.controllers import exactly, name_of, owner_of, pods_of, replica_set
 from e2e.suite.workloads import pod
 
-pytestmark = [pytest.mark.sig("apps"), pytest.mark.depends("replicaset-controller")]
+pytestmark = [
+    pytest.mark.sig("apps"),
+    pytest.mark.needs("replicasets.apps", "pods"),
+    pytest.mark.depends("replicaset-controller"),
+]
 
 Eventually = Callable[..., Any]
 
@@ -49,6 +53,7 @@ def test_deleted_pod_is_replaced(client: Client, namespace: str, eventually: Eve
 
 @pytest.mark.cite("[sig-apps] ReplicaSet Replicaset should have a working scale subresource [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("get,patch replicasets.apps/scale")
 def test_scale_subresource(client: Client, namespace: str, eventually: Eventually) -> None:
     """ReplicaSet should follow its scale subresource."""
     client.create(replica_set("web", replicas=1), namespace=namespace)

@@ -13,6 +13,7 @@ from e2e.suite.controllers import GATE, exactly, let_go, meta, name_of, pods_of,
 
 pytestmark = [
     pytest.mark.sig("apps"),
+    pytest.mark.needs("statefulsets.apps", "pods"),
     pytest.mark.depends("statefulset-controller", "kube-scheduler"),
 ]
 
@@ -50,6 +51,7 @@ def test_pods_start_in_order(client: Client, namespace: str, eventually: Eventua
 
 
 @pytest.mark.cite("docs/concepts/workloads/controllers/statefulset#deployment-and-scaling-guarantees")
+@pytest.mark.needs("patch statefulsets.apps/scale")
 def test_scale_down_takes_the_highest_ordinal(client: Client, namespace: str, eventually: Eventually) -> None:
     """StatefulSet should scale down from the highest ordinal, one pod after the other."""
     client.create(stateful_set("db", replicas=3, podManagementPolicy="OrderedReady"), namespace=namespace)

@@ -22,6 +22,10 @@ from e2e.plugin.connection import open_client, open_http
 
 RBAC = "rbac.authorization.k8s.io"
 
+# for the marker ``needs``: what it takes to make an identity, and to grant it what one holds oneself
+IDENTITY = ("create,delete,get serviceaccounts", "create serviceaccounts/token")
+GRANT = (f"create roles.{RBAC}", f"create rolebindings.{RBAC}")
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -17,7 +17,15 @@ from lightkube.resources.certificates_v1 import (
 from e2e.suite.controllers import conditions, name_of
 from e2e.suite.refusals import refusal
 
-pytestmark = [pytest.mark.sig("auth"), pytest.mark.cluster_scoped]
+pytestmark = [
+    pytest.mark.sig("auth"),
+    pytest.mark.needs(
+        "create,delete,get,patch certificatesigningrequests.certificates.k8s.io",
+        "patch certificatesigningrequests.certificates.k8s.io/approval",
+        "approve signers.certificates.k8s.io",
+    ),
+    pytest.mark.cluster_scoped,
+]
 
 SIGNER = "kubernetes.io/kube-apiserver-client"
 

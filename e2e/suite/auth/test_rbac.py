@@ -10,7 +10,7 @@ from lightkube.models.rbac_v1 import AggregationRule, PolicyRule, RoleRef
 from lightkube.resources.core_v1 import ConfigMap, Secret
 from lightkube.resources.rbac_authorization_v1 import ClusterRole, Role, RoleBinding
 
-from e2e.suite.auth.conftest import RBAC, Identity, MakeIdentity, grant, rule
+from e2e.suite.auth.conftest import GRANT, IDENTITY, RBAC, Identity, MakeIdentity, grant, rule
 from e2e.suite.refusals import Refusal, refusal
 
 pytestmark = pytest.mark.sig("auth")
@@ -26,6 +26,7 @@ def codes(identity: Identity, *paths: str) -> list[int]:
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/rbac#role-and-clusterrole")
+@pytest.mark.needs(*IDENTITY, *GRANT, "configmaps")
 def test_role_allows_what_it_names(
     client: Client,
     make_namespace: Callable[..., str],
@@ -55,6 +56,7 @@ def test_role_allows_what_it_names(
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/rbac#referring-to-resources")
+@pytest.mark.needs(*IDENTITY, *GRANT, "configmaps", "get serviceaccounts/status")
 def test_role_may_name_objects_and_subresources(
     client: Client, namespace: str, make_identity: MakeIdentity, eventually: Eventually
 ) -> None:
@@ -72,6 +74,7 @@ def test_role_may_name_objects_and_subresources(
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/rbac#privilege-escalation-prevention-and-bootstrapping")
+@pytest.mark.needs(*IDENTITY, *GRANT, "get configmaps")
 def test_nobody_grants_what_he_does_not_hold(
     client: Client, namespace: str, make_identity: MakeIdentity, eventually: Eventually
 ) -> None:
@@ -94,6 +97,7 @@ def test_nobody_grants_what_he_does_not_hold(
 @pytest.mark.cluster_scoped
 @pytest.mark.depends("clusterrole-aggregation-controller")
 @pytest.mark.cite("docs/reference/access-authn-authz/rbac#aggregated-clusterroles")
+@pytest.mark.needs("create,delete,escalate,get clusterroles.rbac.authorization.k8s.io")
 def test_aggregated_cluster_role(
     client: Client, namespace: str, create_global: Callable[..., Any], eventually: Eventually
 ) -> None:
@@ -116,6 +120,12 @@ def test_aggregated_cluster_role(
 
 @pytest.mark.depends("clusterrole-aggregation-controller")  # it fills in the rules of view
 @pytest.mark.cite("docs/reference/access-authn-authz/rbac#user-facing-roles")
+@pytest.mark.needs(
+    *IDENTITY,
+    "create rolebindings.rbac.authorization.k8s.io",
+    "bind clusterroles.rbac.authorization.k8s.io",
+    "create secrets",
+)
 def test_view_does_not_show_secrets(
     client: Client, namespace: str, make_identity: MakeIdentity, eventually: Eventually
 ) -> None:

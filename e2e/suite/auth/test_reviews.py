@@ -21,7 +21,7 @@ from lightkube.resources.authorization_v1 import (
 )
 from lightkube.resources.core_v1 import ServiceAccount
 
-from e2e.suite.auth.conftest import Identity, MakeIdentity, grant, rule
+from e2e.suite.auth.conftest import GRANT, IDENTITY, Identity, MakeIdentity, grant, rule
 from e2e.suite.refusals import Refusal, refusal
 
 pytestmark = pytest.mark.sig("auth")
@@ -38,6 +38,13 @@ def asks_itself(identity: Identity, verb: str, resource: str) -> bool:
 
 @pytest.mark.conformance
 @pytest.mark.cite("[sig-auth] SubjectReview should support SubjectReview API operations [Conformance]")
+@pytest.mark.needs(
+    *IDENTITY,
+    *GRANT,
+    "get configmaps",
+    "create subjectaccessreviews.authorization.k8s.io",
+    "create localsubjectaccessreviews.authorization.k8s.io",
+)
 def test_access_reviews_agree(
     client: Client, namespace: str, make_identity: MakeIdentity, eventually: Eventually
 ) -> None:
@@ -60,6 +67,7 @@ def test_access_reviews_agree(
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/authorization#checking-api-access")
+@pytest.mark.needs(*IDENTITY, *GRANT, "get,list configmaps", "get pods")
 def test_rules_review(client: Client, namespace: str, make_identity: MakeIdentity, eventually: Eventually) -> None:
     """SelfSubjectRulesReview should list what the subject may do in a namespace."""
     reader = make_identity("reader")
@@ -77,6 +85,7 @@ def test_rules_review(client: Client, namespace: str, make_identity: MakeIdentit
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/authentication#self-subject-review")
+@pytest.mark.needs("impersonate users", "impersonate groups", "impersonate userextras.authentication.k8s.io/scopes")
 def test_impersonation(http: httpx2.Client, namespace: str) -> None:
     """Impersonation should make the administrator act as the user, with the groups and extra facts that he names."""
     headers = [
@@ -101,6 +110,7 @@ def test_impersonation(http: httpx2.Client, namespace: str) -> None:
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/authentication#user-impersonation")
+@pytest.mark.needs(*IDENTITY, *GRANT, "impersonate serviceaccounts")
 def test_impersonation_needs_permission(
     client: Client, namespace: str, make_identity: MakeIdentity, eventually: Eventually
 ) -> None:

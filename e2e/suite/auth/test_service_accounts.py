@@ -18,6 +18,7 @@ ROOT_CA = "kube-root-ca.crt"
 @pytest.mark.conformance
 @pytest.mark.depends("root-ca-certificate-publisher-controller")
 @pytest.mark.cite("[sig-auth] ServiceAccounts should guarantee kube-root-ca.crt exist in any namespace [Conformance]")
+@pytest.mark.needs("delete,get,patch configmaps")
 def test_root_certificate_is_in_every_namespace(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
     """ServiceAccounts should find kube-root-ca.crt in any namespace, again after it was deleted or changed."""
 
@@ -35,6 +36,7 @@ def test_root_certificate_is_in_every_namespace(client: Client, namespace: str, 
 
 @pytest.mark.conformance
 @pytest.mark.cite("[sig-auth] ServiceAccounts should allow opting out of API token automount [Conformance]")
+@pytest.mark.needs("create pods", "create serviceaccounts")
 def test_token_automount(client: Client, namespace: str) -> None:
     """ServiceAccounts should mount an API token into Pods unless the Pod, or else the account, opts out."""
     for name, mounts in (("default-on", None), ("on", True), ("off", False)):

@@ -13,10 +13,13 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.authentication_v1 import TokenReview
 from lightkube.resources.core_v1 import Secret, ServiceAccount
 
-from e2e.suite.auth.conftest import MakeIdentity, request_token
+from e2e.suite.auth.conftest import IDENTITY, MakeIdentity, request_token
 from e2e.suite.controllers import meta
 
-pytestmark = pytest.mark.sig("auth")
+pytestmark = [
+    pytest.mark.sig("auth"),
+    pytest.mark.needs(*IDENTITY),
+]
 
 SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -42,6 +45,7 @@ def who_am_i(http: httpx2.Client) -> int:
 @pytest.mark.cite(
     "[sig-auth] ServiceAccounts should create a serviceAccountToken and ensure a successful TokenReview [Conformance]"
 )
+@pytest.mark.needs("create tokenreviews.authentication.k8s.io")
 def test_token_review(client: Client, namespace: str, make_identity: MakeIdentity) -> None:
     """ServiceAccounts should get a token that a TokenReview ascribes to them and their groups."""
     robot = make_identity("robot")
@@ -61,6 +65,7 @@ def test_token_review(client: Client, namespace: str, make_identity: MakeIdentit
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/service-accounts-admin#tokenrequest-api")
+@pytest.mark.needs("create tokenreviews.authentication.k8s.io")
 def test_token_is_for_its_audience(
     client: Client, namespace: str, make_identity: MakeIdentity, act_with: Callable[[str], tuple[Client, httpx2.Client]]
 ) -> None:
@@ -77,6 +82,7 @@ def test_token_is_for_its_audience(
 
 @pytest.mark.parametrize("bound_to", ["Secret", "ServiceAccount"])
 @pytest.mark.cite("docs/reference/access-authn-authz/service-accounts-admin#bound-service-account-tokens")
+@pytest.mark.needs("create,delete secrets")
 def test_token_ends_with_what_it_is_bound_to(
     client: Client,
     namespace: str,
@@ -108,6 +114,7 @@ def test_token_ends_with_what_it_is_bound_to(
     "[sig-auth] ServiceAccounts ServiceAccountIssuerDiscovery should support OIDC discovery of service account issuer "
     "[Conformance]"
 )
+@pytest.mark.needs("get /.well-known/openid-configuration", "get /openid/v1/jwks")
 def test_issuer_discovery(http: httpx2.Client, make_identity: MakeIdentity) -> None:
     """ServiceAccountIssuerDiscovery should publish the issuer of tokens and the key that signed them."""
     header, body = claims(make_identity("robot").token)

@@ -11,7 +11,7 @@ from lightkube.resources.core_v1 import ConfigMap, Node, Pod
 
 from e2e.plugin.kubectl import Kubectl
 from e2e.suite.controllers import GATE, deployment, exactly, name_of
-from e2e.suite.hollow import MakeNode, on_own_node
+from e2e.suite.hollow import OWN_NODE, MakeNode, on_own_node
 from e2e.suite.workloads import pod
 
 pytestmark = pytest.mark.sig("cli")
@@ -25,6 +25,7 @@ def config_map(**content: str) -> str:
 
 
 @pytest.mark.cite("Kubectl client Kubectl apply should apply a new configuration to an existing RC")
+@pytest.mark.needs("configmaps")
 def test_apply(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl apply should create an object, leave it alone, and change and drop what the manifest changes and drops."""
     said = [
@@ -40,6 +41,7 @@ def test_apply(client: Client, namespace: str, kubectl: Kubectl) -> None:
     "[sig-cli] Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments [Conformance]"
 )
 @pytest.mark.conformance
+@pytest.mark.needs("configmaps")
 def test_diff(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl diff should show what an apply would change, end with code 1, and change nothing."""
     kubectl("apply", "-n", namespace, "-f", "-", stdin=config_map(a="1"))
@@ -53,6 +55,7 @@ def test_diff(client: Client, namespace: str, kubectl: Kubectl) -> None:
 
 
 @pytest.mark.cite("docs/reference/kubectl/generated/kubectl_wait")
+@pytest.mark.needs("pods", "watch pods")
 def test_wait_for_a_condition(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl wait should end when a condition holds, and with an error when it does not hold in time."""
     client.create(pod("held", schedulingGates=[GATE]), namespace=namespace)
@@ -66,6 +69,7 @@ def test_wait_for_a_condition(client: Client, namespace: str, kubectl: Kubectl) 
 @pytest.mark.cite(
     "[sig-cli] Kubectl client Kubectl server-side dry-run should check if kubectl can dry-run update Pods [Conformance]"
 )
+@pytest.mark.needs("configmaps")
 def test_server_side_dry_run(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl apply with a server-side dry run should say what it would do and do nothing."""
     said = kubectl("apply", "-n", namespace, "--dry-run=server", "-f", "-", stdin=config_map(a="1")).stdout
@@ -75,6 +79,7 @@ def test_server_side_dry_run(client: Client, namespace: str, kubectl: Kubectl) -
 
 
 @pytest.mark.cite("docs/reference/using-api/server-side-apply#conflicts")
+@pytest.mark.needs("configmaps")
 def test_server_side_apply_conflict(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl apply --server-side should name the other manager of a field, and take the field when it is forced."""
     apply = ("apply", "-n", namespace, "--server-side", "-f", "-")
@@ -90,6 +95,7 @@ def test_server_side_apply_conflict(client: Client, namespace: str, kubectl: Kub
 
 @pytest.mark.cite("docs/reference/kubectl/generated/kubectl_rollout")
 @pytest.mark.depends("deployment-controller", "replicaset-controller", "kube-scheduler")
+@pytest.mark.needs("deployments.apps", "watch deployments.apps", "list replicasets.apps")
 def test_rollout_status_and_undo(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl rollout should wait for a Deployment and take it back to its last template."""
     client.create(deployment("web", replicas=2), namespace=namespace)
@@ -109,6 +115,7 @@ def test_rollout_status_and_undo(client: Client, namespace: str, kubectl: Kubect
 
 @pytest.mark.cite("[sig-cli] Kubectl client Kubectl label should update the label on a resource [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("pods")
 def test_label(client: Client, namespace: str, kubectl: Kubectl) -> None:
     """Kubectl label should add, refuse to overwrite, overwrite and remove a label."""
     client.create(pod("a", labels={"app": "x"}, schedulingGates=[GATE]), namespace=namespace)
@@ -131,6 +138,7 @@ def test_label(client: Client, namespace: str, kubectl: Kubectl) -> None:
 @pytest.mark.cluster_scoped
 @pytest.mark.requires("hollow-nodes")
 @pytest.mark.depends("kube-scheduler")
+@pytest.mark.needs(OWN_NODE, "pods", "create pods/eviction")
 def test_drain(client: Client, namespace: str, own_node: MakeNode, kubectl: Kubectl, eventually: Eventually) -> None:
     """Kubectl drain should cordon a node and evict its pods, and refuse pods that nobody would replace unless forced."""
     node = own_node()

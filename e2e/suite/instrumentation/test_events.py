@@ -18,7 +18,7 @@ from e2e.suite.controllers import meta, name_of
 from e2e.suite.refusals import Refusal, refusal
 from e2e.suite.workloads import pod
 
-pytestmark = pytest.mark.sig("instrumentation")
+pytestmark = [pytest.mark.sig("instrumentation"), pytest.mark.needs("events.events.k8s.io")]
 
 TIME = "2026-01-02T03:04:05.678901Z"
 LATER = "2026-01-02T03:05:05.678901Z"
@@ -52,6 +52,7 @@ def notes(client: Client, namespace: str) -> dict[str, str | None]:
     "[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed [Conformance]",
     "[sig-instrumentation] Events API should delete a collection of events [Conformance]",
 )
+@pytest.mark.needs("deletecollection events.events.k8s.io")
 def test_events_api(client: Client, namespace: str) -> None:
     """Events API should create, list and delete events, and refuse one without a reporter or with other words."""
     for name in ("a", "b", "c"):
@@ -72,6 +73,7 @@ def test_events_api(client: Client, namespace: str) -> None:
 
 
 @pytest.mark.cite("docs/reference/kubernetes-api/cluster-resources/event-v1")
+@pytest.mark.needs("get events")
 def test_event_series(client: Client, namespace: str) -> None:
     """Events API should count a repeated event in its series, and show it to readers of the core API."""
     client.create(event(namespace, "a"))
@@ -88,6 +90,7 @@ def test_event_series(client: Client, namespace: str) -> None:
 
 
 @pytest.mark.cite("[sig-instrumentation] Events should manage the lifecycle of an event [Conformance]")
+@pytest.mark.needs("create configmaps", "create,list events")
 def test_core_event_is_seen_in_the_new_api(client: Client, http: httpx2.Client, namespace: str) -> None:
     """Events should be selected by the object they are about, in the core API and in the newer one."""
     about = client.create(ConfigMap(metadata=ObjectMeta(name="about")), namespace=namespace)
@@ -111,6 +114,7 @@ def test_core_event_is_seen_in_the_new_api(client: Client, http: httpx2.Client, 
 
 @pytest.mark.depends("kube-scheduler")
 @pytest.mark.cite("docs/concepts/scheduling-eviction/kube-scheduler")
+@pytest.mark.needs("create,get pods")
 def test_scheduler_reports_what_it_did(client: Client, namespace: str, eventually: Callable[..., Any]) -> None:
     """Events should tell that the scheduler placed one Pod, and why it could not place another."""
     client.create(pod("placed"), namespace=namespace)

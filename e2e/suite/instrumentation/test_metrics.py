@@ -13,6 +13,7 @@ from e2e.suite.refusals import refusal
 
 pytestmark = pytest.mark.sig("instrumentation")
 
+HEALTH = ("healthz", "livez", "readyz")
 SAMPLE = re.compile(r"^(?P<name>[a-z_:]+)(?:\{(?P<labels>.*)\})? (?P<value>[-+.\dEe]+|NaN|\+Inf)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -39,6 +40,7 @@ def metrics(http: httpx2.Client, path: str = "/metrics") -> str:
     "docs/concepts/cluster-administration/system-metrics",
     "[sig-instrumentation] MetricsGrabber should grab all metrics from API server.",
 )
+@pytest.mark.needs("create configmaps", "get /metrics")
 def test_requests_are_counted(client: Client, http: httpx2.Client, namespace: str) -> None:
     """Metrics of the API server should count requests by verb, resource and code."""
     # other cases make requests too, so a counter may grow by more
@@ -55,6 +57,7 @@ def test_requests_are_counted(client: Client, http: httpx2.Client, namespace: st
 
 
 @pytest.mark.cite("docs/reference/instrumentation/slis")
+@pytest.mark.needs("get /metrics/slis")
 def test_health_is_a_metric(http: httpx2.Client) -> None:
     """Metrics of service levels should report the health checks of the API server."""
     text = metrics(http, "/metrics/slis")
@@ -63,8 +66,9 @@ def test_health_is_a_metric(http: httpx2.Client) -> None:
     assert total(text, "kubernetes_healthchecks_total", name="etcd", type="healthz", status="success") >= 1
 
 
-@pytest.mark.parametrize("endpoint", ["healthz", "livez", "readyz"])
+@pytest.mark.parametrize("endpoint", HEALTH)
 @pytest.mark.cite("docs/reference/using-api/health-checks")
+@pytest.mark.needs(*(f"get /{endpoint}/no-such-check" for endpoint in HEALTH))  # the others are open to everybody
 def test_health_endpoints(http: httpx2.Client, endpoint: str) -> None:
     """Health endpoints of the API server should answer ok, list their checks, and leave out one on request."""
     short = http.get(f"/{endpoint}")
@@ -81,6 +85,7 @@ def test_health_endpoints(http: httpx2.Client, endpoint: str) -> None:
 
 
 @pytest.mark.cite("docs/reference/access-authn-authz/rbac#referring-to-resources")
+@pytest.mark.needs("impersonate users")
 def test_metrics_need_permission(http: httpx2.Client) -> None:
     """Metrics of the API server should be for those who are allowed to read them, its health for everybody."""
     nobody: dict[str, Any] = {"headers": {"Impersonate-User": "nobody-in-particular"}}

@@ -38,6 +38,11 @@ def ingress(name: str, *, path_type: str = "Prefix") -> Ingress:
 
 @pytest.mark.cite("[sig-network] Ingress API should support creating Ingress API operations [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs(
+    "ingresses.networking.k8s.io",
+    "deletecollection ingresses.networking.k8s.io",
+    "patch ingresses.networking.k8s.io/status",
+)
 def test_ingress_operations(client: Client, namespace: str) -> None:
     """Ingress should be created, listed, patched, given a status and deleted."""
     client.create(ingress("web"), namespace=namespace)
@@ -56,6 +61,7 @@ def test_ingress_operations(client: Client, namespace: str) -> None:
 
 
 @pytest.mark.cite("docs/concepts/services-networking/ingress#path-types")
+@pytest.mark.needs("create ingresses.networking.k8s.io")
 def test_ingress_needs_a_known_path_type(client: Client, namespace: str) -> None:
     """Ingress should be refused when the type of a path is unknown."""
     refused = refusal(lambda: client.create(ingress("web", path_type="Sideways"), namespace=namespace))
@@ -66,6 +72,7 @@ def test_ingress_needs_a_known_path_type(client: Client, namespace: str) -> None
 @pytest.mark.cite("[sig-network] IngressClass API should support creating IngressClass API operations [Conformance]")
 @pytest.mark.conformance
 @pytest.mark.cluster_scoped
+@pytest.mark.needs("create,delete,list,patch ingressclasses.networking.k8s.io")
 def test_ingress_class_operations(client: Client, namespace: str, create_global: Callable[..., Any]) -> None:
     """IngressClass should be created, patched and found by label, and keep its controller for good."""
     made = IngressClass(metadata=ObjectMeta(name=namespace), spec=IngressClassSpec(controller="e2e.test/none"))
@@ -79,6 +86,7 @@ def test_ingress_class_operations(client: Client, namespace: str, create_global:
 
 
 @pytest.mark.cite("Netpol API should support creating NetworkPolicy API operations")
+@pytest.mark.needs("networkpolicies.networking.k8s.io")
 def test_network_policy_operations(client: Client, namespace: str) -> None:
     """NetworkPolicy should be created, defaulted, patched and deleted."""
     peer = NetworkPolicyPeer(podSelector=LabelSelector(matchLabels={"app": "client"}))
@@ -98,6 +106,7 @@ def test_network_policy_operations(client: Client, namespace: str) -> None:
 
 
 @pytest.mark.cite("docs/concepts/services-networking/network-policies#targeting-a-range-of-ports")
+@pytest.mark.needs("create networkpolicies.networking.k8s.io")
 def test_network_policy_port_range_must_ascend(client: Client, namespace: str) -> None:
     """NetworkPolicy should be refused when a range of ports ends before it begins."""
     rule = NetworkPolicyIngressRule(ports=[NetworkPolicyPort(port=90, endPort=80)])

@@ -14,7 +14,7 @@ from e2e.suite.controllers import exactly
 from e2e.suite.network.services import service
 from e2e.suite.workloads import pod
 
-pytestmark = pytest.mark.sig("network")
+pytestmark = [pytest.mark.sig("network"), pytest.mark.needs("services", "list endpointslices.discovery.k8s.io")]
 
 Eventually = Callable[..., Any]
 MIRRORED = {
@@ -38,6 +38,7 @@ def endpoints(client: Client, namespace: str) -> dict[str, bool | None]:
     "[sig-network] EndpointSlice should create Endpoints and EndpointSlices for Pods matching a Service [Conformance]"
 )
 @pytest.mark.depends("endpointslice-controller", "kube-scheduler")
+@pytest.mark.needs("pods")
 def test_slices_follow_the_pods(client: Client, namespace: str, eventually: Eventually) -> None:
     """EndpointSlice should list exactly the pods that its Service selects."""
     client.create(service("web"), namespace=namespace)
@@ -54,6 +55,7 @@ def test_slices_follow_the_pods(client: Client, namespace: str, eventually: Even
 @pytest.mark.cite("docs/concepts/services-networking/endpoint-slices#conditions")
 @pytest.mark.depends("endpointslice-controller", "kube-scheduler")
 @pytest.mark.requires("hollow-nodes")
+@pytest.mark.needs("pods", "patch pods/status")
 def test_slices_follow_readiness(client: Client, namespace: str, eventually: Eventually) -> None:
     """EndpointSlice should say that a pod is not ready once it is not."""
     client.create(service("web"), namespace=namespace)
@@ -69,7 +71,8 @@ def test_slices_follow_readiness(client: Client, namespace: str, eventually: Eve
     "[sig-network] EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete [Conformance]"
 )
 @pytest.mark.conformance
-@pytest.mark.depends("endpointslice-mirroring-controller", "garbage-collector-controller")
+@pytest.mark.depends("endpointslice-mirroring-controller")
+@pytest.mark.needs("create,delete,patch endpoints")
 def test_custom_endpoints_are_mirrored(client: Client, namespace: str, eventually: Eventually) -> None:
     """EndpointSlice should mirror custom Endpoints through create, update and delete."""
 
@@ -91,6 +94,7 @@ def test_custom_endpoints_are_mirrored(client: Client, namespace: str, eventuall
 
 @pytest.mark.cite("docs/concepts/services-networking/service#headless-services")
 @pytest.mark.depends("endpointslice-controller")
+@pytest.mark.needs("pods", "patch pods/status")
 def test_headless_service_publishes_unready_pods_if_asked(
     client: Client, namespace: str, eventually: Eventually
 ) -> None:

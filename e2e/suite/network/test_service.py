@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import Service
 from e2e.suite.network.services import service, spec_of
 from e2e.suite.refusals import Refusal, refusal
 
-pytestmark = pytest.mark.sig("network")
+pytestmark = [pytest.mark.sig("network"), pytest.mark.needs("services")]
 
 Eventually = Callable[..., Any]
 
@@ -74,6 +74,7 @@ def test_node_port_is_not_given_twice(client: Client, namespace: str) -> None:
 
 @pytest.mark.cite("[sig-network] Services should complete a service status lifecycle [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("patch services/status")
 def test_status_lifecycle(client: Client, namespace: str) -> None:
     """Service should keep a load balancer's address in its status apart from its spec."""
     client.create(service("a", type="LoadBalancer"), namespace=namespace)

@@ -9,10 +9,10 @@ from lightkube.resources.coordination_v1 import Lease
 from lightkube.resources.core_v1 import Node, Pod
 
 from e2e.suite.controllers import exactly, name_of
-from e2e.suite.hollow import OWN, MakeNode, on_own_node
+from e2e.suite.hollow import OWN, OWN_NODE, MakeNode, on_own_node
 from e2e.suite.workloads import pod
 
-pytestmark = pytest.mark.sig("node")
+pytestmark = [pytest.mark.sig("node"), pytest.mark.needs("get nodes")]
 
 Eventually = Callable[..., Any]
 BY_HAND = {"kwok.x-k8s.io/status": "custom"}  # from here on the hollow kubelet leaves the status alone
@@ -27,6 +27,7 @@ def taints_of(client: Client, name: str) -> dict[str, str]:
 
 
 @pytest.mark.cite("NodeLease NodeLease should have OwnerReferences set")
+@pytest.mark.needs("get leases.coordination.k8s.io")
 def test_node_lease_is_owned(client: Client, nodes: tuple[str, ...]) -> None:
     """Node should hold a lease in its own name that goes with it."""
     lease = client.get(Lease, nodes[0], namespace=NODE_LEASES)
@@ -40,6 +41,7 @@ def test_node_lease_is_owned(client: Client, nodes: tuple[str, ...]) -> None:
 
 @pytest.mark.cite("NodeLease NodeLease the kubelet should create and update a lease in the kube-node-lease namespace")
 @pytest.mark.slow
+@pytest.mark.needs("get leases.coordination.k8s.io")
 def test_node_lease_is_renewed(client: Client, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """Node should renew its lease well before the lease runs out."""
 
@@ -74,6 +76,7 @@ def test_node_reports_itself(client: Client, nodes: tuple[str, ...], cluster: An
 @pytest.mark.cluster_scoped
 @pytest.mark.requires("hollow-nodes")
 @pytest.mark.depends("node-lifecycle-controller")
+@pytest.mark.needs(OWN_NODE)
 def test_cordoned_node_is_tainted(client: Client, own_node: MakeNode, eventually: Eventually) -> None:
     """Node should carry the taint unschedulable while it is cordoned."""
     node = own_node()
@@ -88,6 +91,7 @@ def test_cordoned_node_is_tainted(client: Client, own_node: MakeNode, eventually
 @pytest.mark.cluster_scoped
 @pytest.mark.requires("hollow-nodes")
 @pytest.mark.depends("node-lifecycle-controller", "taint-eviction-controller", "kube-scheduler")
+@pytest.mark.needs(OWN_NODE, "patch nodes/status", "pods")
 def test_node_that_is_not_ready_is_tainted_and_emptied(
     client: Client, namespace: str, own_node: MakeNode, eventually: Eventually
 ) -> None:

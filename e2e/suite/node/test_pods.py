@@ -20,6 +20,7 @@ Eventually = Callable[..., Any]
 
 @pytest.mark.cite("[sig-node] Pods should be submitted and removed [NodeConformance] [Conformance]")
 @pytest.mark.depends("kube-scheduler")
+@pytest.mark.needs("pods")
 def test_pod_runs_and_is_removed(client: Client, namespace: str, eventually: Eventually) -> None:
     """Pod should be scheduled, become ready and be removed when it is deleted."""
     client.create(pod("a"), namespace=namespace)
@@ -34,6 +35,7 @@ def test_pod_runs_and_is_removed(client: Client, namespace: str, eventually: Eve
 
 @pytest.mark.cite("[sig-node] Pods should patch a pod status [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("pods", "patch pods/status")
 def test_status_is_patched_apart_from_the_spec(client: Client, namespace: str) -> None:
     """Pod should take a patch of its status that leaves its spec alone."""
     client.create(pod("a", schedulingGates=[GATE]), namespace=namespace)
@@ -57,6 +59,7 @@ def test_status_is_patched_apart_from_the_spec(client: Client, namespace: str) -
     ],
     ids=["nodeName", "grace period", "hostname", "restart policy"],
 )
+@pytest.mark.needs("pods")
 def test_spec_of_a_pod_is_fixed(client: Client, namespace: str, change: dict[str, Any]) -> None:
     """Pod should refuse a change of its spec."""
     client.create(pod("a", schedulingGates=[GATE]), namespace=namespace)
@@ -67,6 +70,7 @@ def test_spec_of_a_pod_is_fixed(client: Client, namespace: str, change: dict[str
 
 @pytest.mark.cite("[sig-node] Pods should delete a collection of pods [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("pods", "deletecollection pods")
 def test_collection_is_deleted_by_label(
     client: Client, http: httpx2.Client, namespace: str, eventually: Eventually
 ) -> None:
@@ -80,6 +84,7 @@ def test_collection_is_deleted_by_label(
 
 @pytest.mark.cite("[sig-node] PodTemplates should run the lifecycle of PodTemplates [Conformance]")
 @pytest.mark.conformance
+@pytest.mark.needs("podtemplates")
 def test_pod_template_lifecycle(client: Client, namespace: str) -> None:
     """PodTemplates should be created, found by label, patched and deleted."""
     made = PodTemplate(metadata=ObjectMeta(name="a", labels={"app": "x"}), template=pod_template({"app": "x"}))

@@ -12,7 +12,7 @@ from lightkube.resources.node_v1 import RuntimeClass
 from e2e.suite.refusals import Refusal, refusal
 from e2e.suite.workloads import pod
 
-pytestmark = pytest.mark.sig("node")
+pytestmark = [pytest.mark.sig("node"), pytest.mark.needs("create pods")]
 
 Eventually = Callable[..., Any]
 
@@ -32,6 +32,7 @@ def test_unknown_class_is_refused(client: Client, namespace: str) -> None:
     "[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass and initialize its Overhead [NodeConformance] [Conformance]"
 )
 @pytest.mark.cluster_scoped
+@pytest.mark.needs("create,delete runtimeclasses.node.k8s.io")
 def test_overhead_is_added(
     client: Client, namespace: str, create_global: Callable[..., Any], eventually: Eventually
 ) -> None:

@@ -11,10 +11,10 @@ from lightkube.models.meta_v1 import LabelSelector
 from lightkube.resources.core_v1 import Node, Pod
 
 from e2e.suite.controllers import GATE, conditions, exactly, let_go, node_of
-from e2e.suite.hollow import MakeNode, on_own_node
+from e2e.suite.hollow import OWN_NODE, MakeNode, on_own_node
 from e2e.suite.workloads import pod
 
-pytestmark = [pytest.mark.sig("scheduling"), pytest.mark.depends("kube-scheduler")]
+pytestmark = [pytest.mark.sig("scheduling"), pytest.mark.needs("pods"), pytest.mark.depends("kube-scheduler")]
 
 Eventually = Callable[..., Any]
 UNSCHEDULABLE = ("False", "Unschedulable")
@@ -31,6 +31,7 @@ def scheduled(client: Client, namespace: str, name: str) -> tuple[str, str] | No
 )
 @pytest.mark.cluster_scoped
 @pytest.mark.requires("hollow-nodes")
+@pytest.mark.needs(OWN_NODE)
 def test_full_node_takes_no_more(client: Client, namespace: str, own_node: MakeNode, eventually: Eventually) -> None:
     """Scheduler should leave a pod pending when no node has the CPU it requests, until some is freed."""
     node = own_node(cpu="2")
@@ -51,6 +52,7 @@ def test_full_node_takes_no_more(client: Client, namespace: str, own_node: MakeN
     "[sig-scheduling] SchedulerPredicates [Serial] validates that NodeSelector is respected if not matching [Conformance]"
 )
 @pytest.mark.cluster_scoped
+@pytest.mark.needs("patch nodes")
 def test_node_selector(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """Scheduler should leave a pod pending until a node has the label that it selects."""
     label = f"e2e.test/{namespace[-8:]}"

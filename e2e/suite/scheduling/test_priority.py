@@ -10,11 +10,15 @@ from lightkube.resources.core_v1 import Pod
 from lightkube.resources.scheduling_v1 import PriorityClass
 
 from e2e.suite.controllers import conditions, exactly, name_of
-from e2e.suite.hollow import MakeNode, on_own_node
+from e2e.suite.hollow import OWN_NODE, MakeNode, on_own_node
 from e2e.suite.refusals import Refusal, refusal
 from e2e.suite.workloads import pod
 
-pytestmark = [pytest.mark.sig("scheduling"), pytest.mark.cluster_scoped]
+pytestmark = [
+    pytest.mark.sig("scheduling"),
+    pytest.mark.needs("pods", "create,delete,patch priorityclasses.scheduling.k8s.io"),
+    pytest.mark.cluster_scoped,
+]
 
 Eventually = Callable[..., Any]
 
@@ -41,6 +45,7 @@ def make_class(client: Client, namespace: str, create_global: Callable[..., Any]
 @pytest.mark.requires("hollow-nodes")
 @pytest.mark.depends("kube-scheduler")
 @pytest.mark.preempts
+@pytest.mark.needs(OWN_NODE)
 def test_higher_priority_preempts(
     client: Client, namespace: str, make_class: MakeClass, own_node: MakeNode, eventually: Eventually
 ) -> None:
@@ -58,6 +63,7 @@ def test_higher_priority_preempts(
 @pytest.mark.cite("docs/concepts/scheduling-eviction/pod-priority-preemption#non-preempting-priority-class")
 @pytest.mark.requires("hollow-nodes")
 @pytest.mark.depends("kube-scheduler")
+@pytest.mark.needs(OWN_NODE)
 def test_non_preempting_pod_waits(
     client: Client, namespace: str, make_class: MakeClass, own_node: MakeNode, eventually: Eventually
 ) -> None:

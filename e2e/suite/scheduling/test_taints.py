@@ -8,11 +8,12 @@ from lightkube import Client
 from lightkube.resources.core_v1 import Node, Pod
 
 from e2e.suite.controllers import exactly, name_of, node_of
-from e2e.suite.hollow import OWN, MakeNode, on_own_node
+from e2e.suite.hollow import OWN, OWN_NODE, MakeNode, on_own_node
 from e2e.suite.workloads import pod
 
 pytestmark = [
     pytest.mark.sig("scheduling"),
+    pytest.mark.needs("pods", OWN_NODE),
     pytest.mark.depends("kube-scheduler"),
     pytest.mark.cluster_scoped,
     pytest.mark.requires("hollow-nodes"),

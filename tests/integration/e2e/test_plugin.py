@@ -239,6 +239,18 @@ def test_two_tests_with_one_title_are_a_collection_error(make_suite: MakeSuite, 
             "def test_x():\n    '''It should.'''\n", "it has no pytest.mark.sig(...)", WORKERS[1], id="no-sig"
         ),
         pytest.param(f"{HEAD}def test_x(): pass\n", "it has no docstring", WORKERS[0], id="no-docstring"),
+        pytest.param(
+            f"{HEAD}@pytest.mark.needs('Pods')\ndef test_x():\n    '''It should.'''\n",
+            "test_bad.py::test_x has a malformed marker: needs: 'Pods': 'Pods' is no resource such as",
+            WORKERS[0],
+            id="malformed-needs",
+        ),
+        pytest.param(
+            f"{HEAD}@pytest.mark.needs(['pods'])\ndef test_x():\n    '''It should.'''\n",
+            "test_bad.py::test_x has a malformed marker: needs: it takes texts",
+            WORKERS[1],
+            id="needs-of-no-texts",
+        ),
         pytest.param("import no_such\n", "No module named 'no_such'", WORKERS[0], id="no-import"),
         pytest.param("import no_such\n", "No module named 'no_such'", WORKERS[1], id="no-import-two-workers"),
     ],
@@ -280,6 +292,61 @@ def test_selection_by_title_and_marker(make_suite: MakeSuite, args: list[str], n
 
     assert [name for name, _ in suite.junit()] == [f"[sig-testing] {name}" for name in names]
     assert suite.events()[0] == {"event": "collected", "total": len(names)}
+
+
+NEEDY = """
+import pytest
+pytestmark = [pytest.mark.sig("testing"), pytest.mark.needs("get pods")]
+
+@pytest.mark.needs("create,get deployments.apps", "get /metrics")
+def test_own():
+    '''Thing should need more than its module.'''
+
+@pytest.mark.requires("dns")
+@pytest.mark.needs("secrets")
+def test_lacking():
+    '''Thing should need what is lacking.'''
+
+def test_fixtures(nodes, namespace):
+    '''Thing should use fixtures.'''
+"""
+OF_A_NAMESPACE = [
+    "create namespaces",
+    "delete namespaces",
+    "deletecollection pods",
+    "get namespaces",
+    "get pods",
+    "get serviceaccounts",
+    "list namespaces",
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "needs"),
+    [
+        pytest.param(
+            ["--e2e-focus", "more"],
+            ["create deployments.apps", "get /metrics", "get deployments.apps", "get pods"],
+            id="markers",
+        ),
+        pytest.param(["--e2e-focus", "lacking"], [], id="skipped"),
+        pytest.param(["--e2e-focus", "fixtures"], sorted([*OF_A_NAMESPACE, "list nodes"]), id="fixtures"),
+        pytest.param(["--e2e-focus", "nothing"], [], id="nothing-selected"),
+        pytest.param(
+            [],
+            sorted([*OF_A_NAMESPACE, "list nodes", "create deployments.apps", "get /metrics", "get deployments.apps"]),
+            id="union",
+        ),
+    ],
+)
+def test_needs_of_the_selected_cases_are_written(
+    make_suite: MakeSuite, tmp_path: Path, args: list[str], needs: list[str]
+) -> None:
+    suite = make_suite(test_needy=NEEDY)
+    suite.run("--collect-only", "--e2e-needs", str(tmp_path / "needs.json"), *args)
+
+    assert sorted(json.loads((tmp_path / "needs.json").read_text())) == needs
+    assert [event for event in suite.events() if event["event"] == "started"] == []
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from e2e.lifecycle.child import Exit
+from e2e.lifecycle.child import Command, Exit
+from e2e.lifecycle.display import SuiteProgress
+from e2e.lifecycle.permissions import LEAST, needs_of
 from e2e.lifecycle.progress import SuiteFollower
 from e2e.lifecycle.state import Tally
 from e2e.lifecycle.tester_pytest import PytestTester, check_code, complete_junit, verdict
 from e2e.lifecycle.testers import BrokenTester, SuitePlan
+from providers.access import Need
 from providers.contracts import Cluster
 from upload.errors import Interrupted, Outcome, UsageError
+from upload.model import Case
+
+if TYPE_CHECKING:
+    from e2e.lifecycle.testers import Tester
 
 
 def make_plan(tmp_path: Path, **changes: object) -> SuitePlan:
@@ -59,6 +69,73 @@ def test_settings_and_folder_of_the_caller_are_not_read(tmp_path: Path) -> None:
     suite = Path(words(argv, "--rootdir")["--rootdir"])
     assert (words(argv, "-c")["-c"], argv[1]) == (str(suite / "pytest.ini"), "-P")
     assert (suite / "pytest.ini").is_file()
+
+
+@dataclass
+class CollectingHost:
+    """Runs nothing: writes what pytest would, and ends as it is told to."""
+
+    ended: Exit
+    declared: str = "[]"
+    argv: tuple[str, ...] = ()
+
+    def run(self, command: Command) -> Exit:
+        self.argv = tuple(command.argv)
+        if self.ended.stopped is None:
+            Path(words(self.argv, "--e2e-needs")["--e2e-needs"]).write_text(self.declared)
+        return self.ended
+
+    def on_tick(self, look: Callable[[], None]) -> None:
+        raise AssertionError("nothing to look at")
+
+    def suite(self, progress: SuiteProgress) -> None:
+        raise AssertionError("nothing runs")
+
+    def case_ended(self, case: Case) -> None:
+        raise AssertionError("nothing runs")
+
+    def note(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+@pytest.mark.parametrize("code", [0, 1, 5], ids=["collected", "a-file-does-not-import", "nothing-selected"])
+def test_needs_are_those_of_both_passes(tmp_path: Path, code: int) -> None:
+    (tmp_path / "work").mkdir()
+    host = CollectingHost(Exit(code, ""), '["get pods", "get /metrics"]')
+    plan = make_plan(tmp_path, focus="-x")
+
+    assert PytestTester().needs(plan, host) == (Need("get", "pods"), Need("get", "/metrics"))
+    assert words(host.argv, "-m", "--e2e-cluster") == {"-m": "a or b", "--e2e-cluster": str(plan.cluster_file)}
+    assert {"--collect-only", "--e2e-focus=-x"} <= set(host.argv)
+    assert "--e2e-events" not in host.argv
+
+
+@pytest.mark.parametrize(
+    ("ended", "declared", "error"),
+    [
+        pytest.param(Exit(-2, "", Interrupted(15)), "", Interrupted, id="stopped"),
+        pytest.param(Exit(4, "what is this?"), "", UsageError, id="usage"),
+        pytest.param(Exit(3, "oh no"), "", BrokenTester, id="internal"),
+        pytest.param(Exit(0, ""), "", BrokenTester, id="empty"),
+        pytest.param(Exit(0, ""), '["Pods"]', BrokenTester, id="malformed"),
+    ],
+)
+def test_needs_that_pytest_cannot_tell_are_an_error(
+    tmp_path: Path, ended: Exit, declared: str, error: type[Exception]
+) -> None:
+    (tmp_path / "work").mkdir()
+
+    with pytest.raises(error):
+        PytestTester().needs(make_plan(tmp_path), CollectingHost(ended, declared))
+
+
+def test_tester_that_cannot_tell_needs_the_least(tmp_path: Path) -> None:
+    class Deaf:
+        test = salvage = describe = PytestTester.describe
+
+    deaf = cast("Tester", Deaf())
+
+    assert needs_of(deaf, make_plan(tmp_path), CollectingHost(Exit(0, ""))) == LEAST
 
 
 @pytest.mark.parametrize("code", [0, 1, 5])
