@@ -11,6 +11,8 @@ from xml.sax.saxutils import escape as xml_escape
 SHORTEST_LINE = 16
 """A line of a longer secret counts by itself from this length on; shorter ones are often plain words."""
 
+LINE_WIDTHS = (64, 76)
+
 
 def forms_of(secret: bytes) -> frozenset[bytes]:
     """Return every form of ``secret`` that is searched for, its own bytes among them."""
@@ -47,7 +49,19 @@ def _base64_forms(secret: bytes) -> set[bytes]:
         first = -(-8 * shift // 6)  # the first character that holds no bit of what stands before
         last = 8 * (shift + len(secret)) // 6
         forms.add(encoded[first:last])
+    forms |= _wrapped(b64encode(secret))
     return forms | {form.replace(b"+", b"-").replace(b"/", b"_") for form in forms}
+
+
+def _wrapped(encoded: bytes) -> set[bytes]:
+    """Return what `base64` and PEM writers make of a long text: lines, together and each that is long by itself."""
+    forms = set()
+    for width in LINE_WIDTHS:
+        lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+        if len(lines) > 1:
+            forms |= {newline.join(lines) for newline in (b"\n", b"\r\n", b"\\n", b"\\r\\n")}
+            forms |= {line for line in lines if len(line) >= SHORTEST_LINE}
+    return forms
 
 
 def _url_forms(secret: bytes) -> set[bytes]:

@@ -90,6 +90,26 @@ def test_lines_of_a_key_are_censored_one_by_one() -> None:
     assert censored == f"  | -----BEGIN PRIVATE KEY-----\n  | {stars}\n  | {stars}\n  | -----END PRIVATE KEY-----\n  | "
 
 
+@pytest.mark.parametrize(
+    ("width", "newline", "indent"),
+    [
+        pytest.param(76, "\n", "", id="mime"),
+        pytest.param(64, "\n", "", id="pem"),
+        pytest.param(76, "\r\n", "", id="crlf"),
+        pytest.param(64, "\\n", "", id="in-json"),
+        pytest.param(76, "\n", "    ", id="indented-yaml"),
+    ],
+)
+def test_base64_in_lines_is_found(width: int, newline: str, indent: str) -> None:
+    secret = "a long credential of a robot account, longer than any line: " + "q1W2e3R4" * 12
+    encoded = base64.b64encode(secret.encode()).decode()
+    lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+
+    censored = Censor([secret]).text("key: |\n" + newline.join(indent + line for line in lines) + "\n")
+
+    assert set(censored) <= set("key: |*\n\r\\")
+
+
 def test_secret_in_utf_16_is_found() -> None:
     assert Censor([PLAIN]).data(PLAIN.encode("utf-16")) == b"\xff\xfe" + b"*" * 30
 
