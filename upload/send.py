@@ -122,7 +122,7 @@ def _is_finished(sender: _Sender, plan: Plan) -> bool:
     if found is None:
         return False
     uri = sender.store.uri_of(plan.finished.path)
-    hint = "leave --build out to publish it as a new build"
+    hint = "add --new-attempt to publish it as another attempt"
     if not isinstance(plan.finished.body, bytes) or not same_but_for_time(found.body, plan.finished.body):
         raise ResultsError(f"{uri}: the build is finished with another verdict", hint=hint)
     rest = [put for put in plan.puts()[:-1] if not sender.journal.has(put.path)]

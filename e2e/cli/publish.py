@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--prefix", default="logs", show_default=True, help="Folder of the store that a DIR's job lies in.")
 @click.option("--version", default="unknown", show_default=True, help="Version that a DIR's tests ran against.")
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="More metadata of a DIR's build. May be repeated.")
+@click.option("--new-attempt", is_flag=True, help="Publish under a new id, as another attempt of --build or RUN.")
 @click.option("--dry-run", is_flag=True, help="Print what would be stored; write nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 def command(what: str, results: str | None, **options: str | tuple[str, ...] | None) -> int:
@@ -36,7 +37,7 @@ def command(what: str, results: str | None, **options: str | tuple[str, ...] | N
 
         if options["job"] or options["build"]:
             raise click.UsageError(f"{what} is no folder; --job and --build belong to a folder")
-        publish_run(what, results)
+        publish_run(what, results, new_attempt=bool(options["new_attempt"]))
         return 0
     return _publish_folder(Path(what), results, options)
 
@@ -53,6 +54,8 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
 
     if not options["job"] or not results:
         raise click.UsageError("a folder needs --job and --results")
+    if options["new_attempt"] and not options["build"]:
+        raise click.UsageError("--new-attempt of a folder needs --build, the build that it is another attempt of")
     settings = read_settings(os.environ, cwd=Path.cwd())
     wanted = BuildRef(str(options["prefix"]).strip("/"), str(options["job"]), str(options["build"]))
     _check_names(wanted)
@@ -63,6 +66,7 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
         now_s=int(time.time()),
         version=str(options["version"]),
         metadata=(*settings.metadata, *_pairs(options["metadata"])),
+        new_attempt=bool(options["new_attempt"]),
     )
     store, censor = open_store(results), Censor(settings.secrets)
     if options["dry_run"]:

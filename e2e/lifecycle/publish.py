@@ -25,9 +25,11 @@ from upload.errors import Outcome
 from upload.layout import RUNNER_JUNIT, build_paths
 from upload.model import BuildRef, StepRecord
 from upload.plan import Plan
+from upload.publish_folder import ATTEMPT_OF
 from upload.store.base import Store
 
 PUBLISH_STEP = "Publish"
+SPARE_S = 5.0  # of the step, for telling what the store said
 
 
 def publish_open_run(run: Run, deadline: Deadline) -> None:
@@ -38,7 +40,7 @@ def publish_open_run(run: Run, deadline: Deadline) -> None:
     from upload.journal import FileJournal
     from upload.send import send
 
-    store = store_of(run.state)
+    store = store_of(run.state, deadline)
     place = frozen_folder(run.folder)
     plan = read_plan(place) or freeze(run, store)
     deadline.check()
@@ -95,6 +97,7 @@ def metadata_of(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the facts of ``finished.json``: where the version is from, who made the cluster, what went wrong."""
     provider = str(run.state.job["provider"]["name"])
     found = [("run", run.state.run), ("provider", provider), ("version-source", run.state.version_source)]
+    found += [(ATTEMPT_OF, run.state.attempt_of)] if run.state.attempt_of else []
     found += run.tools.settings.metadata
     if run.all_failures:
         first, *later = (str(failure) for failure in run.all_failures)
@@ -130,11 +133,16 @@ def show_site(run: Run, store: Store) -> None:
         run.recorder.note(f"the site was not made: {error}")
 
 
-def store_of(state: RunState) -> Store:
-    """Return the store that a run publishes into."""
-    from upload.store import open_store
+def store_of(state: RunState, deadline: Deadline | None = None) -> Store:
+    """Return the store that a run publishes into.
 
-    return open_store(state.store)
+    With a deadline it gives up shortly before: an address that does not answer is named, not only the step that waited.
+    """
+    from upload.store import Patience, open_store
+
+    if deadline is None:
+        return open_store(state.store)
+    return open_store(state.store, patience=Patience(remaining_s=lambda: deadline.remaining_s() - SPARE_S))
 
 
 def build_of(state: RunState) -> BuildRef:
@@ -147,11 +155,13 @@ def frozen_folder(folder: RunFolder) -> Path:
     return folder.path / "publish"
 
 
-def publish_run(ref: str, results: str | None) -> None:
+def publish_run(ref: str, results: str | None, *, new_attempt: bool = False) -> None:
     """Publish a run in a later process than its own; into another store than its own when ``results`` names one.
+
+    ``new_attempt``: one that is published already, under a new id.
 
     ``ref``: RUN, or JOB for its newest run. Raises: UsageError when there is no such run, ResultsError.
     """
     from e2e.lifecycle.republish import republish
 
-    republish(ref, results)
+    republish(ref, results, new_attempt=new_attempt)

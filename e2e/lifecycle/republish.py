@@ -17,11 +17,11 @@ from upload.errors import HarnessError, UsageError
 from upload.model import BuildRef
 
 
-def republish(ref: str, results: str | None) -> None:
+def republish(ref: str, results: str | None, *, new_attempt: bool) -> None:
     """Publish a run; see ``e2e.lifecycle.publish.publish_run``."""
     settings = current_settings()
     display = make_display("plain", verbose=False)
-    folder = find_run(settings.state, ref, wanted=lambda state: not state.published)
+    folder = find_run(settings.state, ref, wanted=lambda state: state.published == new_attempt)
     with attached(folder, Later("publish"), settings, display) as run:
         run.resumes = True
         if not run.state.is_ended:
@@ -30,7 +30,7 @@ def republish(ref: str, results: str | None) -> None:
                     f"{run.state.run} was killed and has a cluster", hint=f"e2e down {run.state.run} --resume"
                 )
             take_over(run, aborts=False)
-        choose_build(run, settings, results)
+        choose_build(run, settings, results, new_attempt=new_attempt)
         perform(run, STEPS["publish"])
         run.change(lambda state: replace(state, ended_s=state.ended_s or int(run.now_s())))
         failure = run.failures[-1] if run.failures and not run.state.published else None
@@ -40,14 +40,17 @@ def republish(ref: str, results: str | None) -> None:
             raise error
 
 
-def choose_build(run: Run, settings: Settings, results: str | None) -> None:
+def choose_build(run: Run, settings: Settings, results: str | None, *, new_attempt: bool = False) -> None:
     """Have the run own a build in the store that it goes to. Raises: UsageError when there is nothing to publish."""
     from upload.claim import claim
     from upload.store import open_store
 
     state = run.state
     wanted = open_store(results).uri if results else state.store
-    if wanted == state.store:
+    if new_attempt:
+        if wanted != state.store or not state.published:
+            raise UsageError(f"{state.run} is not published in {wanted} yet", hint=f"e2e publish {state.run}")
+    elif wanted == state.store:
         if state.published:
             raise UsageError(f"{state.run} is published already", hint=f"e2e results {state.run}")
         if not state.store:
@@ -55,10 +58,20 @@ def choose_build(run: Run, settings: Settings, results: str | None) -> None:
         run.state = adopt_claim(run.folder, state)
         if run.state.claimed:
             return
+    attempt_of = state.build if new_attempt else ""
     token = secrets.token_hex(8)
-    run.change(lambda state: replace(state, store=wanted, claim_token=token, claimed=False, published=False))
+    run.change(
+        lambda state: replace(
+            state,
+            store=wanted,
+            claim_token=token,
+            claimed=False,
+            published=False,
+            attempt_of=attempt_of or state.attempt_of,
+        )
+    )
     build = claim(
-        store_of(run.state),
+        store_of(run.state, run.tools.budget.deadline("publish")),
         BuildRef(state.prefix, state.job_name, ""),
         Started(timestamp_s=state.started_s, node=settings.node, version=state.version, claim=token),
         now_s=int(time.time()),

@@ -70,7 +70,7 @@ class RunState:
     """One run.
 
     ``ref``: JOB or FILE as it was typed; ``job``: the config in JSON; ``command``: the verb that began it; ``store``, ``prefix``, ``build``: where it is
-    published (``store`` empty: nowhere); ``claim_token``: what our started.json carries; ``claimed`` and ``published``: how far that is. ``version`` is the resolved
+    published (``store`` empty: nowhere); ``attempt_of``: the build that it is another attempt of; ``claim_token``: what our started.json carries; ``claimed`` and ``published``: how far that is. ``version`` is the resolved
     Kubernetes, ``version_source`` where it was resolved from. ``clusters``: name -> presence. ``finished_steps``: the
     verbs of the sequence that ended well, so that a later process goes on behind them; ``step``: the one that runs.
     ``failures``: the first one decides. ``signals``: how many came. ``suite_ended``: the verdict stands whatever comes
@@ -89,6 +89,7 @@ class RunState:
     store: str = ""
     prefix: str = "logs"
     build: str = ""
+    attempt_of: str = ""
     claim_token: str = ""
     claimed: bool = False
     published: bool = False

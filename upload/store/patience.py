@@ -53,22 +53,21 @@ class Patience:
         """Return what ``call`` returns, trying again while ``again`` says that an error may pass.
 
         ``asked_wait_s``: how long the other side asks to be left alone after an error; never less is waited.
-        The last error is raised when the operation's time is up; DeadlineExceeded when the caller's is.
+        The last error is raised when the operation's time or the caller's is up: it says what is wrong.
+        Raises: DeadlineExceeded when there was no time for a first try.
         """
         began = self.clock()
         wait_s = self.first_wait_s
+        if self.remaining_s() <= 0:
+            raise DeadlineExceeded(what, 0.0)
         while True:
-            if self.remaining_s() <= 0:
-                raise DeadlineExceeded(what, self.clock() - began)
             try:
                 return call()
             except Exception as error:
                 if not again(error):
                     raise
                 pause_s = max(asked_wait_s(error), wait_s * (0.5 + self.chance() / 2))
-                if self.clock() - began + pause_s > self.operation_s:
+                if self.clock() - began + pause_s > self.operation_s or pause_s >= self.remaining_s():
                     raise
-                if pause_s >= self.remaining_s():
-                    raise DeadlineExceeded(what, self.clock() - began) from error
             self.sleep(pause_s)
             wait_s = min(wait_s * 2, self.longest_wait_s)

@@ -161,10 +161,15 @@ def test_run_without_a_store_is_published_later(harness: Harness, run: str) -> N
     harness.e2e("test")
     refused = harness.e2e("publish", run)
     done = harness.e2e("publish", run, "--results", harness.store)
+    (first,) = harness.builds()
     again = harness.e2e("publish", run)
+    attempt = harness.e2e("publish", run, "--new-attempt")
 
-    assert (refused.code, done.code, again.code) == (2, 0, 2), done.err
-    assert harness.finished()["result"] == "SUCCESS"
+    assert (refused.code, done.code, again.code, attempt.code) == (2, 0, 2, 0), (done.err, attempt.err)
+    (second,) = set(harness.builds()) - {first}
+    documents = [json.loads((build / "finished.json").read_text()) for build in (first, second)]
+    assert [document["result"] for document in documents] == ["SUCCESS", "SUCCESS"]
+    assert [document["metadata"].get("attempt-of") for document in documents] == [None, first.name]
     assert f"e2e publish {run} --results URI" in refused.err
     assert harness.e2e("verify", harness.store).code == 0
 

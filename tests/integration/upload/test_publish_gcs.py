@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fault_proxy import Act, FaultProxy, Request
-from tests.support.gcs import Bucket
+from tests.support.fault_proxy import Act, Exchange, FaultProxy, Request
+from tests.support.gcs import IMPATIENT, Bucket
 from upload.censor import Censor
 from upload.documents import parse_latest
 from upload.errors import StoreError
@@ -184,16 +184,55 @@ def test_publish_killed_with_sigkill_goes_on_where_it_was(
     assert faults.writes().count(f"logs/{JOB}/{number}/finished.json") == 1
 
 
-def test_eight_publishers_of_one_job_at_once_lose_no_entry(bucket: Bucket, folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "act", [Act.PASS, Act.CUT_AFTER, Act.CUT_BEFORE, Act.TRUNCATE, Act.ANSWER], ids=lambda act: act.name
+)
+def test_eight_publishers_of_one_job_at_once_lose_no_entry(
+    act: Act, bucket: Bucket, faults: FaultProxy, folder: Path, tmp_path: Path
+) -> None:
     for file in folder.glob("*.log"):
         file.unlink()
     numbers = [str(20260722060000 + number) for number in range(8)]
+    seen = iter(range(10**6))
+    faults.add(act, lambda r: "/artifacts/" not in r.object and next(seen) % 4 == 1, times=10**6, status=429)
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: publish(folder, bucket.store(), tmp_path / n, n), numbers))
+        store = replace(bucket, endpoint=faults.url).store(patience=replace(IMPATIENT, operation_s=30.0))
+        list(pool.map(lambda n: publish(folder, store, tmp_path / n, n), reversed(numbers)))
 
-    store = bucket.store()
-    entries = parse_cache(body(store, f"logs/{JOB}/jobResultsCache.json")).entries
+    plain = bucket.store()
+    entries = parse_cache(body(plain, f"logs/{JOB}/jobResultsCache.json")).entries
     assert [entry["buildnumber"] for entry in entries if isinstance(entry, dict)] == numbers
-    assert parse_latest(body(store, f"logs/{JOB}/latest-build.txt")) == numbers[-1]
-    assert verify(store, now_s=NOW_S).findings == ()
+    assert parse_latest(body(plain, f"logs/{JOB}/latest-build.txt")) == numbers[-1]
+    assert verify(plain, now_s=NOW_S).findings == ()
+    newest = [int(each.request.body.split(b"\r\n\r\n")[2][:14]) for each in latest_writes(faults)]
+    assert newest == sorted(newest)
+
+
+def latest_writes(faults: FaultProxy) -> list[Exchange]:
+    """The writes of latest-build.txt that the server took, in order."""
+    return [
+        each
+        for each in faults.log
+        if each.status == 200 and each.request.is_upload and each.request.object.endswith("latest-build.txt")
+    ]
+
+
+@pytest.mark.slow
+def test_eight_processes_that_publish_one_job_at_once_lose_no_entry(
+    bucket: Bucket, faults: FaultProxy, folder: Path, tmp_path: Path
+) -> None:
+    env = os.environ | {"STORAGE_EMULATOR_HOST": faults.url}
+    running = []
+    for number in range(8):
+        argv = [sys.executable, "-m", "e2e", "publish", str(folder), "--job", JOB, "--results", bucket.uri]
+        argv += ["--build", str(20260722060000 + number), "--version", "v1"]
+        own = env | {"E2E_STATE_DIR": str(tmp_path / str(number))}
+        running.append(subprocess.Popen(argv, env=own, stdout=subprocess.DEVNULL))
+
+    assert [process.wait(120) for process in running] == [0] * 8
+
+    entries = parse_cache(body(bucket.store(), f"logs/{JOB}/jobResultsCache.json")).entries
+    expected = [str(20260722060000 + number) for number in range(8)]
+    assert [entry["buildnumber"] for entry in entries if isinstance(entry, dict)] == expected
+    assert parse_latest(body(bucket.store(), f"logs/{JOB}/latest-build.txt")) == expected[-1]

@@ -123,6 +123,31 @@ def test_finished_build_with_other_content_is_refused(folder: Path, store: Store
         published(folder, store, tmp_path, number=number)
 
 
+def test_new_attempt_is_another_build_that_names_the_first(folder: Path, store: Store, tmp_path: Path) -> None:
+    first = published(folder, store, tmp_path)
+    before = {path: text(store, path) for path in paths(store) if path.startswith(first)}
+    (folder / "nodes" / "kubelet.log").write_text("other")
+    attempt = replace(request(folder, first), new_attempt=True)
+
+    with pytest.raises(Killed):  # a killed one goes on with its own id
+        publish_folder(attempt, Dying(store, 2), censor=Censor(), state=tmp_path / "state")
+    second = publish_folder(attempt, store, censor=Censor(), state=tmp_path / "state").prepared.plan.build.number
+    third = publish_folder(attempt, store, censor=Censor(), state=tmp_path / "state").prepared.plan.build.number
+
+    assert (second, third) == ("20260722060001", "20260722060002")
+    assert json.loads(text(store, f"{second}/finished.json"))["metadata"]["attempt-of"] == first
+    assert {path: text(store, path) for path in paths(store) if path.startswith(first)} == before
+    assert verify(store, now_s=NOW_S).findings == ()
+
+
+def test_new_attempt_of_nothing_is_refused(folder: Path, store: Store, tmp_path: Path) -> None:
+    attempt = replace(request(folder, "20260722060000"), new_attempt=True)
+
+    with pytest.raises(UsageError, match="no build to make another attempt of"):
+        publish_folder(attempt, store, censor=Censor(), state=tmp_path / "state")
+    assert not (tmp_path / "bucket").exists()
+
+
 def test_id_of_a_build_that_runs_elsewhere_is_refused(folder: Path, store: Store, tmp_path: Path) -> None:
     store.put(Put(f"logs/{JOB}/20260722000000/started.json", b"{}", "application/json"))
 
@@ -171,7 +196,7 @@ class Killed(BaseException):
     """What kill -9 would be."""
 
 
-@pytest.mark.parametrize("writes", range(1, 9))
+@pytest.mark.parametrize("writes", range(9))
 @pytest.mark.parametrize("does_it", [True, False], ids=["after", "before"])
 def test_publish_that_was_killed_goes_on_with_the_same_build(
     folder: Path, store: Store, tmp_path: Path, writes: int, does_it: bool

@@ -121,7 +121,7 @@ def test_finished_build_with_other_content_is_an_error_and_stays(store: Watched,
 
     with pytest.raises(ResultsError, match="is finished") as caught:
         send(other, store, pace=PACE)
-    assert caught.value.hint == "leave --build out to publish it as a new build"
+    assert caught.value.hint == "add --new-attempt to publish it as another attempt"
     assert snapshot(store) == before
 
 
