@@ -120,7 +120,9 @@ def test_user_without_rights_is_told_every_missing_one(local_cluster: Running, m
     ("allow", "select", "timeout_s"),
     [
         pytest.param((), "not slow", 300, id="by-default"),
-        pytest.param(("cluster_scoped", "disruptive", "preempts"), "", 900, id="everything", marks=pytest.mark.full),
+        pytest.param(
+            ("cluster_scoped", "disruptive", "preempts"), "not disruptive", 900, id="everything", marks=pytest.mark.full
+        ),
     ],
 )
 def test_cases_need_no_more_than_they_declare(
