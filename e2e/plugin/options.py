@@ -22,8 +22,9 @@ class RunOptions:
     one per failed case; ``events``: JSON lines for the live display; ``secrets``: JSON lines with values that must
     never be published; each is None where it is not wanted. ``focus`` and ``skip`` search in titles.
     ``gone_within_s``: how long, after the last case, to wait for what was removed to be gone; 0 on a cluster that is
-    itself about to go. ``needs``: file for what the selected cases must be allowed to do. ``remove``: when namespaces are removed, ``each`` after its case, all at the ``end``, or ``never``:
-    pods that run hold memory, but a removal costs the control plane 0.2 s of processor time, as much as a case.
+    itself about to go. ``needs``: file for what the selected cases must be allowed to do. ``remove``: when namespaces
+    are removed, ``each`` after its case, all at the ``end``, or ``never``: pods that run hold memory, but a removal
+    costs the control plane 0.2 s of processor time, as much as a case.
     """
 
     cluster: Cluster

@@ -39,6 +39,8 @@ class Selection:
             items[:] = [item for item in items if self._wanted(item.stash[TITLE])]
         for item in items:
             self._skip_where_impossible(item)
+        # those that take long first: begun last, they would be waited for alone
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
     def _wanted(self, title: str) -> bool:
         focus, skip = self._options.focus, self._options.skip

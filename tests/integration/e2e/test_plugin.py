@@ -349,6 +349,32 @@ def test_needs_of_the_selected_cases_are_written(
     assert [event for event in suite.events() if event["event"] == "started"] == []
 
 
+ORDERED = f"""
+{HEAD}
+def test_a():
+    '''Thing should a.'''
+
+@pytest.mark.slow
+def test_b():
+    '''Thing should b.'''
+
+def test_c():
+    '''Thing should c.'''
+
+@pytest.mark.slow
+def test_d():
+    '''Thing should d.'''
+"""
+
+
+def test_slow_cases_begin_first_and_the_others_keep_their_order(make_suite: MakeSuite) -> None:
+    suite = make_suite(test_some=ORDERED)
+
+    assert suite.run().returncode == 0
+    started = [event["name"].split()[3] for event in suite.events() if event["event"] == "started"]
+    assert started == ["b", "d", "a", "c"]
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
