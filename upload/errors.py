@@ -11,7 +11,8 @@
     │   ├── MalformedJUnit(path, line)
     │   ├── LayoutError(findings)
     │   └── StoreError(uri, status)
-    │       └── PreconditionFailed
+    │       ├── PreconditionFailed
+    │       └── TooLarge
     ├── DeadlineExceeded(what, after_s)  124
     └── Interrupted(signal)            130
 
@@ -149,6 +150,13 @@ class PreconditionFailed(StoreError):
 
     def __init__(self, uri: str, what: str = "the object was changed or created by someone else") -> None:
         super().__init__(uri, 412, what)
+
+
+class TooLarge(StoreError):
+    """An object is larger than what was to be read of it."""
+
+    def __init__(self, uri: str, limit_bytes: int) -> None:
+        super().__init__(uri, 0, f"larger than the {limit_bytes} bytes that are read")
 
 
 class DeadlineExceeded(HarnessError):

@@ -6,46 +6,29 @@ store that tries to break the checker gets findings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
-from upload.documents import LARGEST_DOCUMENT_BYTES, parse_latest
-from upload.errors import ResultsError, StoreError
-from upload.layout import (
-    ARTIFACTS,
-    BUILD_LOG,
-    FINISHED,
-    LARGEST_JUNIT_BYTES,
-    LATEST_BUILD,
-    NO_CACHE,
-    RESULTS_CACHE,
-    STARTED,
-    as_integer,
-    check_job,
-    check_number,
-    content_type,
-    is_junit_path,
-    sort_numbers,
-)
+from upload.check_build import BuildReport, check_build
+from upload.check_shared import check_public, check_shared
+from upload.errors import ResultsError
+from upload.layout import FINISHED, check_job, check_number, is_junit_path, number_key
+from upload.locate import JobPlace, find_jobs, is_build, list_builds
 from upload.model import Finding, Put, Severity
 from upload.plan import Plan
-from upload.results_cache import has_entry, parse_cache
-from upload.rules.documents import check_cache, check_finished, check_latest, check_started, started_s
+from upload.rules.documents import check_finished
 from upload.rules.junit import check_junit
-from upload.rules.table import RULES, broken
-from upload.rules.tree import check_latest_against, check_names, check_numbers, check_presence
+from upload.rules.table import RULES
+from upload.rules.tree import check_names, check_numbers
 from upload.store.base import Store
 
 WORKERS = 8
-MOST_CHILDREN = 20  # folders looked into to find out what a folder is
-_DEPTHS = ("build", "job", "prefix", "store")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check found. ``builds`` and ``objects`` say how much was read."""
+    """What a check found. ``builds`` and ``objects`` say how much was looked at."""
 
     findings: tuple[Finding, ...]
     builds: int
@@ -62,40 +45,31 @@ class Report:
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Build:
-    folder: str
-    number: str
-
-
-@dataclass(frozen=True, slots=True)
-class _BuildReport:
-    findings: tuple[Finding, ...]
-    is_finished: bool
-    objects: int
-
-
-def verify(store: Store, *, now_s: int) -> Report:
+def verify(store: Store, *, now_s: int, public: Store | None = None) -> Report:
     """Return everything that is wrong below a store's root, which may be a store, a prefix, a job or one build.
 
-    Findings come in the order of jobs and builds. Raises StoreError when the store cannot be read, ResultsError when
-    there is no build below it.
+    Findings come in the order of jobs and builds. ``public``: the same store without credentials, to see whether
+    everybody may list and read it. Raises StoreError when the store cannot be read, ResultsError when there is no build
+    below it.
     """
-    depth = _depth(store, "", len(_DEPTHS) - 1)
-    if depth is None:
-        raise ResultsError(f"{store.uri}: there is no build", hint="give a store, a prefix, a job or a build")
-    last = store.uri.rsplit("/", 1)[-1]
-    if depth == 0:
-        done = _verify_build(store, _Build("", last), now_s)
-        return Report(done.findings, 1, done.objects)
-    findings: list[Finding] = []
-    builds = objects = 0
-    for job in _folders(store, "", depth - 1):
-        report = _verify_job(store, job, job.rstrip("/").rsplit("/", 1)[-1] or last, now_s)
-        findings += report.findings
-        builds += report.builds
-        objects += report.objects
-    return Report(tuple(findings), builds, objects)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="verify") as pool:
+        if is_build(store):
+            build = check_build(store, "", store.uri.rsplit("/", 1)[-1], now_s)
+            return _with_public(Report(build.findings, 1, build.objects), "", public)
+        jobs = list(find_jobs(store))
+        builds = list(pool.map(lambda job: list_builds(store, job), jobs))
+        folders = {folder: number for of_job in builds for folder, number in of_job.items()}
+        if not jobs:
+            raise ResultsError(f"{store.uri}: there is no build", hint="give a store, a prefix, a job or a build")
+        checked = pool.map(lambda item: check_build(store, item[0], item[1], now_s), folders.items())
+        done = dict(zip(folders, checked, strict=True))
+        of_jobs = list(pool.map(lambda job, found: _check_job(store, job, found, done), jobs, builds))
+    report = Report(
+        tuple(finding for each in of_jobs for finding in each.findings),
+        len(folders),
+        sum(each.objects for each in of_jobs),
+    )
+    return _with_public(report, next(iter(folders), ""), public)
 
 
 def check_plan(plan: Plan) -> tuple[Finding, ...]:
@@ -111,117 +85,26 @@ def check_plan(plan: Plan) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _verify_job(store: Store, folder: str, job: str, now_s: int) -> Report:
-    entries = list(store.list(folder, delimiter="/"))
-    numbers = sort_numbers(e.path[len(folder) :].rstrip("/") for e in entries if e.is_folder)
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="verify") as pool:
-        done = list(pool.map(lambda n: _verify_build(store, _Build(f"{folder}{n}/", n), now_s), numbers))
-    finished = [number for number, build in zip(numbers, done, strict=True) if build.is_finished]
-    findings = [*check_job(job), *check_numbers(numbers, folder)]
-    for build in done:
-        findings += build.findings
-    here = {e.path[len(folder) :] for e in entries if not e.is_folder}
-    findings += _verify_shared(store, folder, here, finished, numbers)
-    return Report(tuple(findings), len(done), sum(b.objects for b in done) + len(here))
+def _check_job(store: Store, job: JobPlace, found: Mapping[str, str], done: Mapping[str, BuildReport]) -> Report:
+    """Return what is wrong with a job: the rules of all its builds, then of what they share."""
+    folders = sorted(found, key=lambda folder: number_key(found[folder]))
+    place = job.folders[0] if len(job.folders) == 1 else job.shared or ""
+    findings = [*check_job(job.name), *check_numbers([found[folder] for folder in folders], place)]
+    for folder in folders:
+        findings += done[folder].findings
+    objects = sum(done[folder].objects for folder in folders)
+    if job.shared is not None:
+        finished = {folder: found[folder] for folder in folders if done[folder].is_finished}
+        shared = check_shared(store, job, found, finished)
+        findings += shared.findings
+        objects += shared.objects
+    return Report(tuple(findings), len(folders), objects)
 
 
-def _verify_build(store: Store, build: _Build, now_s: int) -> _BuildReport:
-    try:
-        entries = [e for e in store.list(build.folder) if not e.is_folder]  # consoles make empty objects for folders
-    except StoreError as error:
-        return _BuildReport((broken("object.unreadable", build.folder, str(error)),), False, 0)
-    names = [e.path[len(build.folder) :] for e in entries]
-    findings = [*check_number(build.number)]
-    began = None
-    if STARTED in names:
-        body, found = _read(store, build.folder + STARTED, check_started, LARGEST_DOCUMENT_BYTES)
-        began = started_s(body) if body is not None else None
-        findings += found
-    findings += check_presence(build.folder, names, began, now_s)
-    if FINISHED in names:
-        findings += _read(store, build.folder + FINISHED, check_finished, LARGEST_DOCUMENT_BYTES)[1]
-    findings += check_names(build.folder, names)
-    for name, entry in zip(names, entries, strict=True):
-        if not is_junit_path(name):
-            continue
-        if entry.size_bytes > LARGEST_JUNIT_BYTES:
-            findings.append(broken("junit.size", entry.path, f"{entry.size_bytes} bytes; 100,000,000 at most are read"))
-        else:
-            findings += _read(store, entry.path, check_junit, LARGEST_JUNIT_BYTES)[1]
-    return _BuildReport(tuple(findings), FINISHED in names, len(names))
-
-
-def _verify_shared(
-    store: Store, folder: str, here: set[str], finished: Sequence[str], numbers: Sequence[str]
-) -> Iterator[Finding]:
-    """Yield what is wrong with the two objects that all builds of a job share."""
-    if RESULTS_CACHE in here:
-        path = folder + RESULTS_CACHE
-        body, found = _read(store, path, check_cache, LARGEST_DOCUMENT_BYTES)
-        yield from found
-        if body is not None and finished and not parse_cache(body).damaged and not has_entry(body, finished[-1]):
-            yield broken("cache.entry", path, f"build {finished[-1]} is finished and not in it")
-    if LATEST_BUILD not in here:
-        if finished:
-            yield broken("latest.text", folder + LATEST_BUILD, "there is no latest-build.txt")
-        return
-    path = folder + LATEST_BUILD
-    body, found = _read(store, path, check_latest, LARGEST_DOCUMENT_BYTES)
-    yield from found
-    if body is not None:
-        yield from check_latest_against(path, parse_latest(body), finished, numbers)
-    yield from _check_headers(store, path)
-
-
-def _check_headers(store: Store, path: str) -> Iterator[Finding]:
-    stat = store.stat(path)
-    if stat is None or not store.uri.startswith("gs://"):  # a folder has no headers
-        return
-    if stat.content_type.split(";")[0] != content_type(path):
-        yield broken("latest.headers", path, f"Content-Type is {stat.content_type!r}, text/plain is expected")
-    if stat.cache_control != NO_CACHE:
-        yield broken("latest.headers", path, f"Cache-Control is {stat.cache_control!r}, {NO_CACHE!r} is expected")
-
-
-def _read(
-    store: Store, path: str, check: Callable[[str, bytes], Iterable[Finding]], limit_bytes: int
-) -> tuple[bytes | None, list[Finding]]:
-    """Read and check one object. One that cannot be read costs itself a finding; the walk goes on."""
-    try:
-        stored = store.read(path, limit_bytes=limit_bytes)
-    except StoreError as error:
-        return None, [broken("object.unreadable", path, str(error))]
-    if stored is None:
-        return None, [broken("object.unreadable", path, "listed, but not there")]
-    return stored.body, list(check(path, stored.body))
-
-
-def _depth(store: Store, folder: str, most: int) -> int | None:
-    """Return how many levels lie between a folder and its builds: 0 a build, 1 a job, 2 a prefix, 3 a store."""
-    entries = list(store.list(folder, delimiter="/"))
-    names = {e.path[len(folder) :] for e in entries}
-    if names & {STARTED, FINISHED, BUILD_LOG} or (ARTIFACTS in names and not names & {LATEST_BUILD, RESULTS_CACHE}):
-        return 0
-    if most and names & {LATEST_BUILD, RESULTS_CACHE}:
-        return 1
-    if not most:
-        return None
-    children = sorted((e.path for e in entries if e.is_folder), key=lambda p: as_integer(p[len(folder) : -1]) or 0)
-    for child in islice(reversed(children), MOST_CHILDREN):
-        depth = _depth(store, child, most - 1)
-        if depth is not None:
-            return depth + 1
-    return None
-
-
-def _folders(store: Store, folder: str, levels: int) -> Iterator[str]:
-    """Yield the jobs that lie ``levels`` below a folder. What holds no builds at that depth is something else."""
-    if levels == 0:
-        yield folder
-        return
-    for entry in store.list(folder, delimiter="/"):
-        if entry.is_folder and _depth(store, entry.path, levels) == levels:
-            yield from _folders(store, entry.path, levels - 1)
+def _with_public(report: Report, folder: str, public: Store | None) -> Report:
+    if public is None:
+        return report
+    return Report((*check_public(public, folder), *report.findings), report.builds, report.objects)
 
 
 def _body(put: Put) -> bytes:

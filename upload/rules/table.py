@@ -26,6 +26,9 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {
+    # the store
+    "bucket.list": Rule(READERS, _ERROR, "no reader finds the builds"),
+    "bucket.read": Rule(READERS, _ERROR, "no reader can show the builds"),
     # the tree
     "prefix.name": Rule(("testgrid", "gubernator", "kettle"), _ERROR, "the builds are not found below it"),
     "job.name": Rule(("testgrid", "gubernator", "kettle", "test-history"), _ERROR, "the job cannot be addressed"),
@@ -73,6 +76,11 @@ RULES: dict[str, Rule] = {
     "latest.unfinished": Rule(("test-history", "kettle", "testgrid"), _ERROR, "readers open a build that is not complete"),
     "latest.behind": Rule(("test-history", "kettle"), _WARNING, "sequential readers do not see the newest build"),
     "latest.headers": Rule(("test-history", "gubernator"), _WARNING, "readers may see an old build for an hour"),
+    # the aliases of pull requests' builds
+    "alias.missing": Rule(("testgrid", "gubernator"), _ERROR, "the build of a pull request is not found by its job"),
+    "alias.link": Rule(
+        ("testgrid", "gubernator"), _ERROR, "TestGrid follows only the metadata, Gubernator only the text: the build is not found"
+    ),
     # JUnit
     "junit.none": Rule(("test-history", "kettle", "testgrid"), _WARNING, "the build has no tests"),
     "junit.name": Rule(("gubernator", "test-history", "kettle"), _WARNING, "some readers read this file and others do not"),

@@ -18,12 +18,20 @@ __all__ = ["Entry", "ObjectStat", "Patience", "Store", "Stored", "open_store"]
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
-def open_store(uri: str, *, endpoint: str = "", anonymous_too: bool = False, patience: Patience | None = None) -> Store:
+def open_store(
+    uri: str,
+    *,
+    endpoint: str = "",
+    anonymous_too: bool = False,
+    anonymous: bool = False,
+    patience: Patience | None = None,
+) -> Store:
     """Return the store at a URI. Nothing is read, written or connected to yet.
 
     ``endpoint``: another server for ``gs://`` than the public one, reached without credentials (the Google library
     itself honours STORAGE_EMULATOR_HOST). ``anonymous_too``: go on without credentials where none are found, which
-    is enough to read a world-readable bucket. Raises UsageError when the URI names no store.
+    is enough to read a world-readable bucket. ``anonymous``: use no credentials even where there are some.
+    Raises UsageError when the URI names no store.
     """
     scheme, found, rest = uri.partition("://")
     if not found:
@@ -39,13 +47,14 @@ def open_store(uri: str, *, endpoint: str = "", anonymous_too: bool = False, pat
         bucket, _, folder = rest.partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(f"{uri}: {bucket!r} is no bucket name", hint="gs://BUCKET or gs://BUCKET/FOLDER")
-        from upload.store.gcs import GcsStore
+        from upload.store.gcs import Credentials, GcsStore
 
+        credentials = Credentials.IF_FOUND if anonymous_too else Credentials.NEEDED
         return GcsStore(
             bucket,
             folder.strip("/"),
             endpoint=endpoint,
-            anonymous_too=anonymous_too,
+            credentials=Credentials.NONE if anonymous else credentials,
             patience=patience or Patience(),
         )
     raise UsageError(f"{uri}: no store of kind {scheme!r}", hint="give gs://BUCKET, file:///FOLDER or a folder")

@@ -12,6 +12,7 @@ import gzip
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -38,6 +39,14 @@ _COMPRESS_LEVEL = 6
 T = TypeVar("T")
 
 
+class Credentials(Enum):
+    """Whether a bucket is used with credentials."""
+
+    NEEDED = "those of the environment; an error when there are none"
+    IF_FOUND = "those of the environment, or none: enough to read a public bucket"
+    NONE = "none, even where there are some"
+
+
 class _Overflow(Exception):
     """More bytes came than were asked for."""
 
@@ -57,12 +66,18 @@ class GcsStore:
     """A bucket. The client is made at the first use, since finding credentials may take seconds."""
 
     def __init__(
-        self, bucket: str, folder: str, *, endpoint: str = "", anonymous_too: bool = False, patience: Patience
+        self,
+        bucket: str,
+        folder: str,
+        *,
+        patience: Patience,
+        endpoint: str = "",
+        credentials: Credentials = Credentials.NEEDED,
     ) -> None:
         self._bucket_name = bucket
         self._folder = folder
         self._endpoint = endpoint
-        self._anonymous_too = anonymous_too
+        self._credentials = credentials
         self._patience = patience
         self._bucket: storage.Bucket | None = None
         self._client: storage.Client | None = None
@@ -251,10 +266,12 @@ class GcsStore:
         if self._endpoint:
             nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # ships no types
             return storage.Client(project=None, credentials=nobody, client_options={"api_endpoint": self._endpoint})
+        if self._credentials is Credentials.NONE:
+            return storage.Client.create_anonymous_client()
         try:
             return storage.Client(project=None)
         except DefaultCredentialsError as error:
-            if self._anonymous_too:
+            if self._credentials is Credentials.IF_FOUND:
                 return storage.Client.create_anonymous_client()
             raise translate(error, self.uri, self._bucket_name) from error
 

@@ -13,6 +13,7 @@ from tests.support.testgrid import Cell, TestGrid
 from upload.censor import Censor
 from upload.claim import claim
 from upload.documents import Started
+from upload.layout import pull_prefix
 from upload.model import BuildRef, Put
 from upload.publish_folder import FolderRequest, publish_folder
 
@@ -174,3 +175,14 @@ def test_build_that_breaks_a_rule_is_shown_as_the_rule_says(
 
 def test_build_beside_broken_ones_is_shown_whole(broken_builds: dict[str, dict[str, Cell]]) -> None:
     assert broken_builds[UNBROKEN] == {OVERALL: PASS, "a": PASS}
+
+
+@pytest.mark.rule("alias.link")
+@pytest.mark.rule("alias.missing")
+def test_builds_of_pull_requests_are_found_by_their_aliases(bucket: Bucket, publish: Publisher, tmp_path: Path) -> None:
+    numbers = [publish(PASSES, prefix=pull_prefix(pull)) for pull in ("org_repo/7", "org_repo/8", "batch")]
+
+    shown = TestGrid(bucket, JOB, f"pr-logs/directory/{JOB}", tmp_path).update()
+
+    assert shown.builds == tuple(reversed(numbers))
+    assert [shown.column(number) for number in numbers] == [{OVERALL: PASS, "[sig-apps] passes": PASS}] * 3

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Callable
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +19,13 @@ from hypothesis import strategies as st
 
 from upload.documents import Finished
 from upload.errors import ResultsError
-from upload.model import BuildRef, Finding, Severity
+from upload.model import BuildRef, Finding, Put, Severity
 from upload.plan import plan_build
 from upload.rules.documents import check_cache, check_finished, check_latest, check_started
 from upload.rules.junit import check_junit
 from upload.rules.table import READERS, RULES
-from upload.store import Store, open_store
+from upload.store import Entry, ObjectStat, Store, Stored, open_store
+from upload.store.base import READ_LIMIT_BYTES
 from upload.verify import check_plan, verify
 
 JOB = "ci-kubernetes-e2e-local"
@@ -219,6 +225,10 @@ BREAKS: dict[str, list[Callable[[Tree], object]]] = {
     "junit.ascii": [lambda t: t.junit(case('<testcase name="gr\u00fcn" time="1"/>'))],
 }  # fmt: skip
 ELSEWHERE = {
+    "alias.link": "test_verify_pulls.py",
+    "alias.missing": "test_verify_pulls.py",
+    "bucket.list": "tests/integration/upload/test_verify_gcs.py: a folder has no public",
+    "bucket.read": "tests/integration/upload/test_verify_gcs.py",
     "prefix.name": "test_layout.py: a store is not told its prefix",
     "junit.size": "test_junit_file_above_the_readers_limit_is_found",
     "latest.headers": "tests/integration/upload/test_publish_gcs.py: a folder has no headers",
@@ -308,7 +318,7 @@ def test_folders_that_hold_no_builds_are_left_alone(tree: Tree) -> None:
     for path in (
         "site/index.html",
         "logs/site/assets/x.js",
-        "pr-logs/directory/job/latest-build.txt",
+        "pr-logs/other/job/1/started.json",
         "site/a/b/c/d/e.txt",
     ):
         (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -336,6 +346,83 @@ def test_junit_file_above_the_readers_limit_is_found(tree: Tree) -> None:
     os.truncate(path, 100_000_001)  # sparse
 
     assert [f.rule for f in found(at(tree))] == ["junit.size"]
+
+
+class Asked:
+    """Passes on to a folder and counts: what is asked for, and how much at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self.calls: Counter[str] = Counter()
+        self.at_once = self.most_at_once = 0
+
+    @property
+    def uri(self) -> str:
+        return self._store.uri
+
+    def uri_of(self, path: str) -> str:
+        return self._store.uri_of(path)
+
+    def read(self, path: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> Stored | None:
+        with self._counted(path.rsplit("/", 1)[-1]):
+            return self._store.read(path, limit_bytes=limit_bytes)
+
+    def stat(self, path: str) -> ObjectStat | None:
+        with self._counted("stat"):
+            return self._store.stat(path)
+
+    def list(self, prefix: str = "", *, delimiter: str = "", start_offset: str = "") -> Iterator[Entry]:
+        with self._counted("list" if delimiter else "list whole"):
+            yield from self._store.list(prefix, delimiter=delimiter, start_offset=start_offset)
+
+    def put(self, put: Put, *, replaces: int = 0) -> ObjectStat:
+        raise AssertionError(f"{put.path} must not be written, replacing {replaces}")
+
+    def holds(self, put: Put) -> bool:
+        raise AssertionError(f"{put.path} is nothing that was sent")
+
+    @contextmanager
+    def _counted(self, what: str) -> Iterator[None]:
+        with self._lock:
+            self.calls[what] += 1
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 500], ids=["of one job", "of 500 jobs"])
+def test_a_thousand_builds_are_read_once_each_and_eight_at_a_time(tmp_path: Path, jobs: int) -> None:
+    tree = Tree(tmp_path / "bucket")
+    for name in ("jobResultsCache.json", "20260722000000/build-log.txt", "20260723000000/build-log.txt"):
+        tree.remove(name)
+    number = itertools.count(20260723000001)
+    while (build := next(number)) < 20260723000000 + 1000 // jobs - 1:
+        shutil.copytree(tree.job / "20260722000000", tree.job / str(build), copy_function=os.link)
+    tree.write("latest-build.txt", f"{build - 1}\n".encode())
+    for copy in range(1, jobs):
+        shutil.copytree(tree.job, tree.job.with_name(f"{JOB}-{copy}"), copy_function=os.link)
+    asked = Asked(at(tree))
+
+    report = verify(asked, now_s=NOW_S)
+
+    assert (report.findings, report.builds) == ((), 1000)
+    listed = asked.calls.pop("list")
+    assert dict(asked.calls) == {
+        "list whole": 1000,
+        "started.json": 1000,
+        "finished.json": 1000,
+        "junit_01.xml": 1000,
+        "junit_runner.xml": 1000,
+        "latest-build.txt": jobs,
+    }
+    assert listed <= 4 * jobs + 10
+    assert asked.most_at_once <= 8
 
 
 def test_broken_rule_is_told_once_a_file_with_the_first_line_and_how_often(tree: Tree) -> None:
