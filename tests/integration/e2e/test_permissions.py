@@ -24,6 +24,7 @@ from tests.support.cluster import Running
 from tests.support.harness import Done, Harness
 from upload.errors import ProviderError
 
+PATIENCE_S = 900.0
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 MakeUser = Callable[[str, Iterable[Need]], Path]
 RunAs = Callable[..., Done]
@@ -82,13 +83,13 @@ def run_as(harness: Harness) -> RunAs:
     """Return a function that runs the suite on the shared cluster, as on somebody's, with a user's kubeconfig."""
     harness.variables["E2E_CACHE_DIR"] = str(sources_from_env(os.environ).cache)
 
-    def run(kubeconfig: Path, *args: str, allow: Iterable[str] = (), timeout_s: float = 120) -> Done:
+    def run(kubeconfig: Path, *args: str, allow: Iterable[str] = ()) -> Done:
         path = harness.write_job(timeouts={"test": "20m", "total": "40m"})
         document = yaml.safe_load(path.read_text())
         document["provider"] = {"name": "existing", "kubeconfig": str(kubeconfig), "allow": sorted(allow)}
         document["suite"] = {"tester": "pytest", "workers": 2}
         path.write_text(yaml.safe_dump(document))
-        return harness.e2e("run", path, *args, timeout_s=timeout_s)
+        return harness.e2e("run", path, *args, timeout_s=PATIENCE_S)
 
     return run
 
@@ -117,11 +118,11 @@ def test_user_without_rights_is_told_every_missing_one(local_cluster: Running, m
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("allow", "select", "timeout_s"),
+    ("allow", "select"),
     [
-        pytest.param((), "not slow", 300, id="by-default"),
+        pytest.param((), "not slow", id="by-default"),
         pytest.param(
-            ("cluster_scoped", "disruptive", "preempts"), "not disruptive", 900, id="everything", marks=pytest.mark.full
+            ("cluster_scoped", "disruptive", "preempts"), "not disruptive", id="everything", marks=pytest.mark.full
         ),
     ],
 )
@@ -132,15 +133,14 @@ def test_cases_need_no_more_than_they_declare(
     run_as: RunAs,
     allow: tuple[str, ...],
     select: str,
-    timeout_s: float,
 ) -> None:
     needs = declared(as_strangers(local_cluster, *allow), tmp_path, "-m", select)
     kubeconfig = make_user("exact", needs)
 
-    done = run_as(kubeconfig, "--select", select, allow=allow, timeout_s=timeout_s)
+    done = run_as(kubeconfig, "--select", select, allow=allow)
 
     assert done.code == 0, done.err
-    assert "failed" not in done.err
+    assert int(done.err.partition("SUCCESS: ")[2].split()[0]) > 100  # passed, and not skipped
 
 
 @pytest.mark.slow
