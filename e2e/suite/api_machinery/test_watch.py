@@ -154,7 +154,9 @@ def test_watch_list_ends_the_initial_state_with_a_bookmark(client: Client, http:
         labelSelector="watched=yes",
     )
     bookmark = events[2][1]["metadata"]
+    # a watch that lives for a minute gets bookmarks of its own
+    changes = [event for event in events if event[0] != "BOOKMARK"]
 
-    assert [kind for kind, _ in events] == ["ADDED", "ADDED", "BOOKMARK", "MODIFIED"]
-    assert steps(events[:2] + events[3:]) == [("ADDED", "a", "1"), ("ADDED", "b", "1"), ("MODIFIED", "a", "2")]
+    assert [kind for kind, _ in events[:3]] == ["ADDED", "ADDED", "BOOKMARK"]
+    assert steps(changes) == [("ADDED", "a", "1"), ("ADDED", "b", "1"), ("MODIFIED", "a", "2")]
     assert bookmark["annotations"] == {"k8s.io/initial-events-end": "true"}
