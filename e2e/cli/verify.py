@@ -20,12 +20,13 @@ READERS = ("all", "testgrid", "gubernator", "kettle", "test-history", "triage")
 @click.option(
     "--reader", type=click.Choice(READERS), default="all", show_default=True, help="Only what breaks this one."
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 def command(uri: str, reader: str, form: str, verbose: bool) -> int:
     """List everything at URI that some reader of results trips over.
 
-    URI is a store, a prefix in it, a job or a build. Exits with 4 when a reader breaks or shows something false.
+    URI is a store, a prefix in it, a job or a build. Of a gs:// one it is also checked whether everybody may list and
+    read it. Exits with 4 when a reader breaks or shows something false.
 
     \b
     e2e verify gs://my-bucket/logs/ci-kubernetes-e2e-mine
@@ -37,8 +38,10 @@ def command(uri: str, reader: str, form: str, verbose: bool) -> int:
     from upload.verify import verify
 
     store = open_store(uri, anonymous_too=True)
-    report = verify(store, now_s=int(time.time())).for_reader(reader)
-    click.echo(_as_json(store.uri, report) if form == "json" else _as_text(report))
+    public = open_store(uri, anonymous=True) if store.uri.startswith("gs://") else None
+    report = verify(store, now_s=int(time.time()), public=public).for_reader(reader)
+    shown = {"json": lambda: _as_json(store.uri, report), "junit": lambda: _as_junit(report, reader)}
+    click.echo(shown.get(form, lambda: _as_text(report))())
     return Outcome.RESULTS.value.exit_code if report.has_errors else 0
 
 
@@ -53,8 +56,30 @@ def _as_text(report: Report) -> str:
     lines = [line for finding in report.findings for line in _told(finding)]
     errors = sum(f.severity.value == "error" for f in report.findings)
     warnings = len(report.findings) - errors
-    total = f"{report.builds} builds, {report.objects} objects: {errors} errors, {warnings} warnings"
-    return "\n".join([*lines, total])
+    counted = (_counted(report.builds, "build"), _counted(report.objects, "object"))
+    wrong = (_counted(errors, "error"), _counted(warnings, "warning"))
+    return "\n".join([*lines, f"{', '.join(counted)}: {', '.join(wrong)}"])
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _as_junit(report: Report, reader: str) -> str:
+    """Return one case for each rule, failed by its errors; a warning fails none."""
+    from upload.junit_render import render_one
+    from upload.model import Case, Severity, Status
+    from upload.rules.table import RULES
+
+    errors: dict[str, list[str]] = {name: [] for name, rule in RULES.items() if reader in ("all", *rule.readers)}
+    for finding in report.findings:
+        if finding.severity is Severity.ERROR:
+            errors.setdefault(finding.rule, []).append("\n".join(_told(finding)))
+    cases = [
+        Case(name, Status.FAILED if told else Status.PASSED, classname="verify", text="\n".join(told))
+        for name, told in errors.items()
+    ]
+    return render_one(cases).decode().rstrip()
 
 
 def _told(finding: Finding) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from e2e.cli import cli
 from providers.config import PRESETS, JobConfig
 from providers.config.schema import job_schema
 from providers.registry import provider_type
+from tests.support.contract import CONTRACT
 from upload.errors import Outcome
 from upload.rules.table import RULES
 
@@ -182,6 +183,24 @@ def rule_parts() -> dict[str, str]:
         (f"`{name}`", rule.severity.value, ", ".join(rule.readers), rule.consequence) for name, rule in RULES.items()
     ]
     return {"rules": table(("rule", "severity", "whom it breaks", "what they do"), rows)}
+
+
+def rule_test_parts(files: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the tables of ``rules-and-tests.md``. ``files``: rule → the files with tests that are marked with it."""
+    asked = [(statement, ", ".join(f"`{rule}`" for rule in rules)) for statement, rules in CONTRACT]
+    proved = [
+        (f"`{name}`", ", ".join(rule.readers), ", ".join(_shown_tests(path) for path in files[name]))
+        for name, rule in RULES.items()
+    ]
+    return {
+        "contract": table(("what the readers ask for", "rules"), asked),
+        "tests": table(("rule", "whom it breaks", "tests"), proved),
+    }
+
+
+def _shown_tests(path: str) -> str:
+    name = f"[{path.removeprefix('tests/')}](../../{path})"
+    return f"**{name}**" if path.startswith("tests/integration/readers/") else name
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

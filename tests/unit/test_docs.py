@@ -16,7 +16,10 @@ from e2e.cli import VERBS
 from providers.config import default_search, load_job
 from providers.config.load import check_party
 from tests.support import doc_samples, reference_pages
+from tests.support.contract import CONTRACT
 from tests.support.doc_samples import Block
+from tests.support.rule_listing import list_rules
+from upload.rules.table import RULES
 
 Golden = Callable[[str, bytes], None]
 
@@ -60,6 +63,25 @@ def test_config_page_has_every_key_of_the_schema(golden: Golden) -> None:
 
 def test_layout_page_has_every_rule(golden: Golden) -> None:
     golden(str(REFERENCE / "bucket-layout.md"), made_page("bucket-layout.md", reference_pages.rule_parts()))
+
+
+@pytest.fixture(scope="module")
+def files_of_each_rule(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    return list_rules(tmp_path_factory.mktemp("rules"))
+
+
+def test_every_rule_has_a_test_and_every_marked_rule_exists(files_of_each_rule: dict[str, list[str]]) -> None:
+    assert sorted(files_of_each_rule) == sorted(RULES)
+
+
+def test_every_rule_stands_in_the_contract() -> None:
+    assert {rule for _, rules in CONTRACT for rule in rules} == set(RULES)
+
+
+def test_rules_page_names_the_files_of_each_rule(golden: Golden, files_of_each_rule: dict[str, list[str]]) -> None:
+    parts = reference_pages.rule_test_parts(files_of_each_rule)
+
+    golden(str(REFERENCE / "rules-and-tests.md"), made_page("rules-and-tests.md", parts))
 
 
 def test_environment_page_has_every_variable_that_is_read() -> None:

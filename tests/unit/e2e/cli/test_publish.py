@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from e2e.cli import main
+from upload.rules.table import RULES
 
 JUNIT = '<testsuites><testsuite name="s"><testcase classname="c" name="{}" time="1"/></testsuite></testsuites>'
 
@@ -44,7 +46,7 @@ def test_publish_says_where_the_build_lies_and_verify_finds_nothing(
     assert json.loads(finished.read_text())["metadata"] == {"job-version": "v1.36.3", "provider": "mine"}
 
     assert code_of("verify", "bucket") == 0
-    assert capsys.readouterr().out == "1 builds, 7 objects: 0 errors, 0 warnings\n"
+    assert capsys.readouterr().out == "1 build, 7 objects: 0 errors, 0 warnings\n"
 
 
 def test_failed_tests_are_published_with_success(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +114,7 @@ def test_verify_tells_rule_object_reader_and_consequence(
     assert capsys.readouterr().out.splitlines() == [
         f"error    {where}: timestamp is a string; a JSON integer is expected [finished.timestamp]",
         "         test-history, testgrid, gubernator: missing: test-history stops for every bucket; a string or float: TOOL_FAIL",
-        "1 builds, 7 objects: 1 errors, 0 warnings",
+        "1 build, 7 objects: 1 error, 0 warnings",
     ]
 
     assert code_of("verify", "bucket", "--reader", "kettle") == 0
@@ -120,6 +122,11 @@ def test_verify_tells_rule_object_reader_and_consequence(
     assert code_of("verify", "bucket", "--format", "json") == 4
     report = json.loads(capsys.readouterr().out)
     assert (report["builds"], [f["rule"] for f in report["findings"]]) == (1, ["finished.timestamp"])
+    assert code_of("verify", "bucket", "--format", "junit") == 4
+    suite = ET.fromstring(capsys.readouterr().out)
+    cases = {case.get("name"): case.findtext("failure") for case in suite}
+    assert (set(cases), suite.get("failures")) == (set(RULES), "1")
+    assert str(cases["finished.timestamp"]).startswith(f"error    {where}: timestamp is a string")
 
 
 def test_runs_are_left_to_the_lifecycle(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
