@@ -140,8 +140,9 @@ class _Collector:
             if isinstance(item, Finding):
                 self._note(item)
                 continue
-            # a passing test's output stands in the original
-            case = self._censor.case(item if item.status is Status.FAILED else replace(item, output=""))
+            if item.output and item.status is not Status.FAILED:  # it stands in the original
+                item = replace(item, output="")  # noqa: PLW2901
+            case = self._censor.case(item)
             cases.add(case)
             if is_runner and len(self._steps) < MOST_STEPS:
                 self._steps.append(_as_step(case))

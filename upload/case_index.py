@@ -8,9 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Self
+from typing import NamedTuple, Self
 
 from upload.errors import ResultsError
 from upload.junit_render import published_micros
@@ -48,10 +47,10 @@ CREATE TEMP TABLE groups AS
 SELECT shown, min(seq) AS first, sum(size) AS size FROM cases GROUP BY shown HAVING count(*) > 1
 """
 
-_IN_ORDER = "SELECT seq, status, micros, body, size, 0 FROM cases ORDER BY seq"
+_IN_ORDER = "SELECT seq, status = 1, micros, body, size, 0 FROM cases ORDER BY seq"
 
 _GROUPED = """
-SELECT coalesce(groups.first, seq) AS place, status, micros, body, cases.size, coalesce(groups.size, 0)
+SELECT coalesce(groups.first, seq) AS place, status = 1, micros, body, cases.size, coalesce(groups.size, 0)
 FROM cases LEFT JOIN groups ON groups.shown = cases.shown ORDER BY place, seq
 """
 
@@ -63,8 +62,7 @@ WHERE attempt > 1 ORDER BY seq
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """Where a case stands: its body of ``size`` bytes at ``body`` in one file, its line at ``line`` in another."""
 
     body: int
@@ -75,12 +73,11 @@ class Written:
 NOWHERE = Written(0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A case where it is published. ``place`` is the same for all of one name; ``group_bytes``: their size, 0 of one alone."""
+class Placed(NamedTuple):
+    """A case where it is published. ``is_failed``: 0 or 1; ``place`` is the same for all of one name; ``group_bytes``: their size, 0 of one alone."""
 
     place: int
-    is_failed: bool
+    is_failed: int
     micros: int
     body: int
     size: int
@@ -146,8 +143,7 @@ class CaseIndex:
             self._db.execute(_GROUPS)
             self._db.execute("CREATE UNIQUE INDEX temp.by_shown ON groups (shown)")
             (some,) = self._db.execute("SELECT EXISTS (SELECT 1 FROM groups)").fetchone()
-            for place, status, micros, body, size, group in self._db.execute(_GROUPED if some else _IN_ORDER):
-                yield Placed(place, status == 1, micros, body, size, group)
+            yield from map(Placed._make, self._db.execute(_GROUPED if some else _IN_ORDER))
 
     def later_attempts(self) -> Iterator[tuple[int, int]]:
         """Yield where the line of each second and later attempt of a test begins, and its number, in file order."""

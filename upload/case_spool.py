@@ -7,6 +7,7 @@ put in afterwards, from the index: the order, the counts of each shard, the numb
 from __future__ import annotations
 
 import json
+import json.encoder
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +19,9 @@ from upload.junit_render import SUITE_TAIL, ShardCutter, render_case, room_for_c
 from upload.model import Case, SuiteEnding
 from upload.spool import Spool
 
+# put together by hand: an encoder made for every line took half the time of all
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+_QUOTE = json.encoder.encode_basestring
 _FIRST = '{"attempt": '
 
 
@@ -91,25 +94,25 @@ class CaseSpool:
 
 def case_line(case: Case) -> bytes:
     """Return a case as the line of its first attempt: every field that is not empty, in alphabetical order."""
-    told: dict[str, object] = {"attempt": 1}
+    line = [f"{_FIRST}1"]
     if case.changes:
-        told["changes"] = case.changes
+        line.append(f'"changes": {_ENCODE(case.changes)}')
     if case.classname:
-        told["classname"] = case.classname
-    told["name"] = case.name
+        line.append(f'"classname": {_QUOTE(case.classname)}')
+    line.append(f'"name": {_QUOTE(case.name)}')
     if case.output:
-        told["output"] = case.output
+        line.append(f'"output": {_QUOTE(case.output)}')
     if case.properties:
-        told["properties"] = case.properties
-    told["seconds"] = case.seconds
+        line.append(f'"properties": {_ENCODE(case.properties)}')
+    line.append(f'"seconds": {case.seconds!r}')
     if case.source:
-        told["source"] = case.source
-    told["status"] = case.status.value
+        line.append(f'"source": {_QUOTE(case.source)}')
+    line.append(f'"status": "{case.status.value}"')
     if case.suite:
-        told["suite"] = case.suite
+        line.append(f'"suite": {_QUOTE(case.suite)}')
     if case.text:
-        told["text"] = case.text
-    return f"{_ENCODE(told)}\n".encode("utf-8", "replace")
+        line.append(f'"text": {_QUOTE(case.text)}')
+    return f"{', '.join(line)}}}\n".encode("utf-8", "replace")
 
 
 class _Shard:

@@ -21,6 +21,9 @@ from upload.xml_text import CHUNK_BYTES, XMLText
 
 ROOTS = ("testsuites", "testsuite")
 LONGEST_SUITE = 1_000
+DEEPEST = 20_000
+LONGEST_TAG = 16_000_000
+"""Characters. A parser holds a tag whole, several times."""
 
 _LARGEST_FEED = 1 << 24
 
@@ -52,7 +55,7 @@ def iter_junit(source: Path | bytes | BinaryIO, *, name: str, published: bool = 
     so a case's ``name`` is what readers show and stays as it is; otherwise it gets its published name.
     Each ``<flakyFailure>`` and ``<rerunFailure>`` is a case of its own, in the order of the attempts.
     Findings: ``report.empty``, ``report.dtd``, ``report.malformed``, ``report.truncated`` (errors: what comes after is
-    unknown); ``report.root``, ``report.encoding``, ``report.characters``, ``report.time`` (warnings).
+    unknown); ``report.root``, ``report.encoding``, ``report.characters``, ``report.time``, ``report.long`` (warnings).
     Raises: OSError when ``source`` cannot be read.
     """
     with _opened(source) as stream:
@@ -91,7 +94,8 @@ class _Reader:
         self._found: list[Case | Finding] = []
         self._events = 0
         self._noted: set[str] = set()
-        self._parser = expat.ParserCreate()
+        self._listening = False
+        self._parser = expat.ParserCreate(intern=None)  # it would keep every name that a file makes up
         self._parser.buffer_text = True
         self._parser.buffer_size = CHUNK_BYTES
         self._parser.StartElementHandler = self._start
@@ -105,9 +109,7 @@ class _Reader:
             for chunk in text.chunks():
                 feed.add(chunk)
                 if feed.is_due:
-                    seen = self._events
-                    self._parser.Parse(feed.take(), False)
-                    feed.adapt(moved=self._events > seen)
+                    self._feed(feed)
                     yield from self._take()
             self._parser.Parse(feed.take(), False)
             yield from self._take()
@@ -122,12 +124,21 @@ class _Reader:
             yield from self._take()
             yield self._broken(exc)
 
+    def _feed(self, feed: Feed) -> None:
+        seen = self._parser.CurrentByteIndex
+        self._parser.Parse(feed.take(), False)
+        feed.adapt(moved=self._parser.CurrentByteIndex > seen)
+        if feed.stuck > LONGEST_TAG:
+            raise _Refused(self._error("report.malformed", f"a tag is longer than {LONGEST_TAG} characters"))
+
     def _take(self) -> list[Case | Finding]:
         found, self._found = self._found, []
         return found
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._events += 1
+        if len(self._sinks) >= DEEPEST:
+            raise _Refused(self._error("report.malformed", f"elements stand more than {DEEPEST} deep in each other"))
         if ":" in tag:
             tag = tag.rpartition(":")[2]
         inside = self._sinks[-1] if self._sinks else None
@@ -156,17 +167,18 @@ class _Reader:
         if tag in ROOTS:
             self._suites.pop()
         elif self._drafts and (tag == "testcase" or (self._drafts[-1].of_suite and tag in FAILURES)):
-            cases, note = self._rules.cases(self._drafts.pop(), suite=self._suites[-1] if self._suites else "")
+            cases, notes = self._rules.cases(self._drafts.pop(), suite=self._suites[-1] if self._suites else "")
             self._found.extend(cases)
-            if note and note.rule not in self._noted:  # one example of each is enough
-                self._noted.add(note.rule)
-                self._found.append(Finding(note.rule, self._name, note.what, severity=Severity.WARNING))
+            for note in notes:
+                if note.rule not in self._noted:  # one example of each is enough
+                    self._noted.add(note.rule)
+                    self._found.append(Finding(note.rule, self._name, note.what, severity=Severity.WARNING))
 
     def _listen(self, sink: Sink | None) -> None:
         """Have text only where it is wanted: most of a file is the white space between its tags."""
-        wanted = self._text if sink else None
-        if (self._parser.CharacterDataHandler is None) != (wanted is None):
-            self._parser.CharacterDataHandler = wanted
+        if self._listening != (sink is not None):
+            self._listening = sink is not None
+            self._parser.CharacterDataHandler = self._text if sink else None
 
     def _text(self, text: str) -> None:
         self._events += 1
@@ -175,8 +187,9 @@ class _Reader:
 
     def _enter_suite(self, name: str) -> None:
         above = self._suites[-1] if self._suites else ""
-        # cut: a million suites inside each other would fill the memory with their path
-        self._suites.append(" / ".join(part for part in (above, name) if part)[:LONGEST_SUITE])
+        # cut: suites inside each other would fill the memory with their paths
+        full = len(above) >= LONGEST_SUITE
+        self._suites.append(above if full else " / ".join(part for part in (above, name) if part)[:LONGEST_SUITE])
 
     def _doctype(self, *_: object) -> None:
         raise _Refused(self._error("report.dtd", "it has a DTD; entities are refused, nothing of it was read"))
@@ -207,6 +220,8 @@ class Feed:
         self._chunks: list[str] = []
         self._size = 0
         self._due = 0
+        self._taken = 0
+        self.stuck = 0  # characters of a tag that is not finished
 
     @property
     def is_due(self) -> bool:
@@ -221,11 +236,13 @@ class Feed:
     def take(self) -> str:
         """Return what is gathered and begin anew."""
         text = "".join(self._chunks)
+        self._taken = self._size
         self._chunks, self._size = [], 0
         return text
 
     def adapt(self, *, moved: bool) -> None:
         """Learn whether the parser got beyond a tag with what it was given last."""
+        self.stuck = 0 if moved else self.stuck + self._taken
         self._due = 0 if moved else min(max(2 * self._due, 1 << 17), _LARGEST_FEED)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from upload.durations import parse_seconds
+from upload.long_text import LONGEST_TEXT, LongText, shortened
 from upload.model import Case, Status
-from upload.names import PublishedName, published_name
+from upload.names import LONGEST_NAME, PublishedName, published_name
 
 FAILURES = ("failure", "error")
 EARLIER = ("flakyFailure", "flakyError")
@@ -22,6 +24,12 @@ PIECES = (*FAILURES, *EARLIER, *LATER, SKIPPED)
 _SKIPPED_WORDS = {"notrun", "disabled", "skipped", "pending", "suppressed", "ignored"}
 _FAILED_WORDS = {"fail", "failed", "failure", "error", "errored", "timedout", "panicked", "interrupted", "aborted"}
 
+MOST_CHILDREN = 1_000
+"""Attempts, and properties, that are kept of one case."""
+LONGEST_PROPERTY = 2_000
+LONGEST_REST = 2_000
+"""Characters of a failure for which the failures before it left no room."""
+
 NO_TEXT = "failed; the report gives no reason"
 
 
@@ -33,79 +41,114 @@ class Note:
     what: str
 
 
-@dataclass(slots=True)
+_CUT = Note("report.long", "a case is too long to be kept whole; all of it stands in the original")
+
+
 class Piece:
     """One child of a case that says how an attempt went, while it is read."""
 
-    attributes: Mapping[str, str]
-    text: list[str] = field(default_factory=list)
-    output: list[str] = field(default_factory=list)
+    __slots__ = ("_is_shortened", "message", "output", "seconds", "text", "type")
+
+    def __init__(self, attributes: Mapping[str, str], room: int) -> None:
+        self.message = shortened(attributes.get("message", ""), room)
+        self.type = shortened(attributes.get("type", ""), room)
+        self.seconds = attributes.get("time")
+        self._is_shortened = any(len(attributes.get(key, "")) > room for key in ("message", "type"))
+        self.text = LongText(room)
+        self.output = LongText(room)
 
     def reason(self) -> str:
         """Return message and text as one, the message only if the text does not say it."""
-        message = self.attributes.get("message", "")
-        text = "".join(self.text)
+        text = self.text.text()
         if text.isspace():
             text = ""
-        if not message or message.isspace() or message in text:
-            return text or self.attributes.get("type", "")
-        return f"{message}\n{text}" if text else message
+        if not self.message or self.message.isspace() or self.message in text:
+            return text or self.type
+        return f"{self.message}\n{text}" if text else self.message
+
+    @property
+    def is_cut(self) -> bool:
+        """Say whether something is left out."""
+        return self._is_shortened or self.text.is_cut or self.output.is_cut
+
+    def kept(self) -> int:
+        """Return how many characters it holds."""
+        return len(self.message) + len(self.type) + self.text.kept + self.output.kept
 
 
-@dataclass(frozen=True, slots=True)
-class Sink:
+class Sink(NamedTuple):
     """Where the text of an open element goes, and the piece it stands in, if any."""
 
-    text: list[str]
+    text: LongText
     piece: Piece | None
 
 
 class Draft:
-    """A case while it is read: its attributes and what its children said so far."""
+    """A case while it is read: its attributes and what its children said so far.
 
-    __slots__ = ("attributes", "earlier", "later", "of_suite", "output", "own", "properties", "skips")
+    Of one that is too long for the memory the beginning and the end are kept; ``is_cut``: children were left out.
+    """
+
+    __slots__ = ("attributes", "is_cut", "of_suite", "output", "pieces", "properties")
 
     def __init__(self, attributes: Mapping[str, str], *, of_suite: bool = False) -> None:
         self.attributes = attributes
         self.of_suite = of_suite
-        self.own: list[Piece] = []
-        self.earlier: list[Piece] = []
-        self.later: list[Piece] = []
-        self.skips: list[Piece] = []
-        self.output: list[str] = []
+        self.is_cut = False
+        self.pieces: list[tuple[str, Piece]] = []
+        self.output: LongText | None = None
         self.properties: list[tuple[str, str]] = []
 
     def open(self, tag: str, attributes: Mapping[str, str], *, inside: Piece | None) -> Sink | None:
         """Begin a child, inside a piece or directly in the case; return where its text goes, None for nowhere."""
         if tag in PIECES:
-            piece = Piece(attributes)
-            self._list_of(tag).append(piece)
+            if len(self.pieces) >= MOST_CHILDREN:
+                self.is_cut = True
+                return None
+            piece = Piece(attributes, self._room())
+            self.pieces.append((tag, piece))
             return Sink(piece.text, piece)
         if tag in OUTPUTS:  # inside <rerunFailure> it belongs to that attempt
-            return Sink(inside.output if inside else self.output, inside)
+            if inside:
+                return Sink(inside.output, inside)
+            self.output = self.output or LongText()
+            return Sink(self.output, None)
         if tag == "property":
-            self.properties.append((attributes.get("name", ""), attributes.get("value", "")))
+            self._keep_property(attributes)
         return Sink(inside.text, inside) if inside else None  # <stackTrace> inside <rerunFailure>
 
-    def _list_of(self, tag: str) -> list[Piece]:
-        if tag in FAILURES:
-            return self.own
-        if tag == SKIPPED:
-            return self.skips
-        return self.earlier if tag in EARLIER else self.later
+    def _keep_property(self, attributes: Mapping[str, str]) -> None:
+        name, value = attributes.get("name", ""), attributes.get("value", "")
+        if len(self.properties) < MOST_CHILDREN and len(name) + len(value) <= LONGEST_PROPERTY:
+            self.properties.append((name, value))
+        else:
+            self.is_cut = True
+
+    def of(self, tags: Sequence[str]) -> list[Piece]:
+        """Return the pieces with one of these tags, in order."""
+        return [piece for tag, piece in self.pieces if tag in tags]
+
+    def is_long(self) -> bool:
+        """Say whether it had to be cut anywhere."""
+        long_output = self.output is not None and self.output.is_cut
+        return self.is_cut or long_output or any(piece.is_cut for _, piece in self.pieces)
+
+    def _room(self) -> int:
+        """Return how long the texts of one more piece may be: the first ones get all they need, later ones the rest."""
+        spare = LONGEST_TEXT - sum(piece.kept() for _, piece in self.pieces) if self.pieces else LONGEST_TEXT
+        return max(spare, LONGEST_REST)
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRules:
+class CaseRules(NamedTuple):
     """How the cases of one file are named, and which file that is."""
 
     source: str
     published: bool
 
-    def cases(self, draft: Draft, *, suite: str) -> tuple[tuple[Case, ...], Note | None]:
+    def cases(self, draft: Draft, *, suite: str) -> tuple[tuple[Case, ...], tuple[Note, ...]]:
         """Return the attempts of one case in order, and what is to be noted about it."""
         attributes = draft.attributes
-        seconds, note = _seconds(attributes.get("time"))
+        seconds, notes = _seconds(attributes.get("time"))
         name, classname = attributes.get("name", ""), attributes.get("classname", "")
         named = PublishedName(name) if self.published else published_name(name, classname)
         status, text = _ending(draft)
@@ -113,36 +156,39 @@ class CaseRules:
             name=named.name,
             status=status,
             seconds=seconds,
-            classname=classname,
+            classname=classname if len(classname) <= LONGEST_NAME else classname[:LONGEST_NAME],
             text=text,
-            output="".join(draft.output),
+            output=draft.output.text() if draft.output else "",
             properties=tuple(draft.properties),
             changes=named.changes,
             suite=suite,
             source=self.source,
         )
-        if not (draft.earlier or draft.later):
-            return (case,), note
-        earlier = (_failed(case, piece) for piece in draft.earlier)
-        later = (_failed(case, piece) for piece in draft.later)
-        return (*earlier, case, *later), note
+        if not (draft.pieces or draft.output or draft.is_cut):  # nearly all
+            return (case,), notes
+        if draft.is_long():
+            notes = (*notes, _CUT)
+        earlier = (_failed(case, piece) for piece in draft.of(EARLIER))
+        later = (_failed(case, piece) for piece in draft.of(LATER))
+        return (*earlier, case, *later), notes
 
 
-def _seconds(text: str | None) -> tuple[float, Note | None]:
+def _seconds(text: str | None) -> tuple[float, tuple[Note, ...]]:
     seconds = parse_seconds(text or "")
     if seconds is not None:
-        return round(seconds, 6), None
+        return round(seconds, 6), ()
     if text is None:  # CTest says so of every test that did not run
-        return 0.0, None
-    return 0.0, Note("report.time", f'a case has time="{text[:40]}", which is no duration; 0 was taken')
+        return 0.0, ()
+    return 0.0, (Note("report.time", f'a case has time="{text[:40]}", which is no duration; 0 was taken'),)
 
 
 def _ending(draft: Draft) -> tuple[Status, str]:
     """Return how the case's own attempt ended, and its failure text or skip reason."""
-    if draft.own:
-        return Status.FAILED, _reasons(draft.own) or NO_TEXT
-    if draft.skips:
-        return Status.SKIPPED, _reasons(draft.skips)
+    if draft.pieces:
+        if own := draft.of(FAILURES):
+            return Status.FAILED, _reasons(own) or NO_TEXT
+        if skips := draft.of((SKIPPED,)):
+            return Status.SKIPPED, _reasons(skips)
     for key in ("status", "result"):
         word = draft.attributes.get(key, "").lower()
         if word in _FAILED_WORDS:
@@ -162,6 +208,6 @@ def _failed(case: Case, piece: Piece) -> Case:
         case,
         status=Status.FAILED,
         text=piece.reason() or NO_TEXT,
-        seconds=_seconds(piece.attributes.get("time"))[0],
-        output="".join(piece.output),
+        seconds=_seconds(piece.seconds)[0],
+        output=piece.output.text(),
     )

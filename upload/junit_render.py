@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from upload.durations import plain_seconds
+from upload.durations import LONGEST_S, plain_seconds
 from upload.junit_case import NO_TEXT
 from upload.layout import RUNNER_JUNIT
 from upload.model import Case, Status, StepRecord
@@ -113,7 +113,7 @@ SUITE_TAIL = b"</testsuite>\n"
 
 def published_micros(case: Case) -> int:
     """Return the duration of a case as it is published, in millionths of a second."""
-    return round(float(plain_seconds(case.seconds)) * 1_000_000)
+    return round(case.seconds * 1_000_000) if 0 < case.seconds < LONGEST_S else 0
 
 
 def step_cases(steps: Sequence[StepRecord]) -> tuple[Case, ...]:
@@ -155,11 +155,15 @@ def render_case(case: Case, *, room_bytes: int) -> bytes:
 
 
 def _attribute(text: str) -> str:
-    return _ATTRIBUTE.sub(lambda match: _ENTITIES[match.group()], text)
+    return _ATTRIBUTE.sub(_entity, text) if _ATTRIBUTE.search(text) else text
 
 
 def _escaped(text: str) -> str:
-    return _TEXT.sub(lambda match: _ENTITIES[match.group()], text)
+    return _TEXT.sub(_entity, text)
+
+
+def _entity(match: re.Match[str]) -> str:
+    return _ENTITIES[match.group()]
 
 
 def _fitting(text: str, room: int) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 
+LONGEST_NAME = 4_000
+"""Characters. A longer name is cut: every reader holds all names of all builds in memory."""
 CONTROL_PICTURES = 0x2400
 """First code point of the control pictures; ``upload.xml_text`` shows U+001B as U+241B, since XML cannot hold it."""
 
@@ -29,6 +32,8 @@ def published_name(name: str, classname: str) -> PublishedName:
     two names. Source: DESIGN section 7; consumers.md sections 2 and 5.
     """
     raw = name if name.startswith("[") else ".".join(part for part in (classname, name) if part)
+    if raw and len(raw) <= LONGEST_NAME and raw.isascii() and raw.isprintable() and "#" not in raw:  # nearly all
+        return PublishedName(raw)
     changes = []
     if not raw:
         raw = "unnamed"
@@ -42,6 +47,9 @@ def published_name(name: str, classname: str) -> PublishedName:
     if not clean.isascii():  # the HTML page of 2017's test-history crashes on them, for every bucket
         clean = ascii_only(clean)
         changes.append("non-ASCII")
+    if len(clean) > LONGEST_NAME:  # the hash keeps two names apart that begin alike
+        clean = f"{clean[: LONGEST_NAME - 17]}~{sha256(clean.encode()).hexdigest()[:16]}"
+        changes.append("length")
     return PublishedName(clean, tuple(changes))
 
 
@@ -57,6 +65,8 @@ def ascii_only(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return ``text`` as one line of printable ASCII: what an attribute of the published shape may hold."""
+    if text.isascii() and text.isprintable():  # nearly all, and ten times faster
+        return text
     return ascii_only(_CONTROL.sub(_escape_control, text))
 
 

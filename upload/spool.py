@@ -37,8 +37,10 @@ class ScratchFile:
 
     def write(self, chunk: bytes) -> None:
         """Put bytes, which are censored already, behind the others."""
-        with _mapped(self._folder):
+        try:  # no context manager: this is called a million times
             self._file.write(chunk)
+        except OSError as exc:
+            raise _refused(self._folder, exc) from exc
         self.size_bytes += len(chunk)
 
     def read(self, start: int, end: int) -> Iterator[bytes]:
@@ -118,7 +120,7 @@ class Spool:
                 yield out
         except OSError as exc:
             path.unlink(missing_ok=True)
-            raise ResultsError(f"{path}: {exc.strerror or exc}") from exc
+            raise _refused(path, exc) from exc
         except (LeftOut, ResultsError):
             path.unlink(missing_ok=True)
             raise
@@ -129,7 +131,11 @@ def _mapped(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise ResultsError(f"{path}: {exc.strerror or exc}") from exc
+        raise _refused(path, exc) from exc
+
+
+def _refused(path: Path, exc: OSError) -> ResultsError:
+    return ResultsError(f"{path}: {exc.strerror or exc}")
 
 
 def is_gzip(source: BinaryIO) -> bool:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
 import socket
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -26,7 +28,7 @@ class Folder:
     def __init__(self, tmp_path: Path) -> None:
         self.path = tmp_path / "artifacts"
         self.out = tmp_path / "spool"
-        self.path.mkdir()
+        self.path.mkdir(parents=True)
 
     def write(self, name: str, body: str | bytes = b"") -> Path:
         path = self.path / name
@@ -397,6 +399,23 @@ def test_same_folder_gives_the_same_bytes(folder: Folder) -> None:
     folder.out = folder.out.with_name("spool2")
 
     assert bodies(folder.collect()) == first
+
+
+def test_memory_does_not_grow_with_the_number_of_cases(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        folder = Folder(tmp_path / str(count))
+        tests = (f'<testcase name="[{n}]"><failure>{"x" * 3_000}</failure></testcase>' for n in range(count))
+        folder.write("junit.xml", f"<testsuite>{''.join(tests)}</testsuite>")
+        gc.collect()
+        tracemalloc.start()
+        folder.collect(shard_bytes=500_000)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    peak(100)  # what is made once
+
+    assert peak(4_000) < 1.2 * peak(1_500)
 
 
 def test_output_of_passing_cases_stands_in_the_original_only(folder: Folder) -> None:

@@ -266,9 +266,51 @@ def test_memory_is_that_of_one_case_not_of_the_file() -> None:
 
 
 def test_very_long_attribute_is_read() -> None:
-    (case,) = cases(suite(f"<testcase name='[a]'><failure message='{'x' * 5_000_000}'/></testcase>"))
+    (case,) = cases(suite(f"<testcase name='[a]'><failure message='{'x' * 4_000_000}'/></testcase>"))
 
-    assert len(case.text) == 5_000_000
+    assert len(case.text) == 4_000_000
+
+
+def test_endless_tag_is_refused_and_the_cases_before_it_kept() -> None:
+    read = read_junit(suite(f"<testcase name='[a]'/><testcase name='{'x' * 18_000_000}'/>"), name="")
+
+    assert [case.name for case in read.cases] == ["[a]"]
+    assert [finding.what for finding in read.findings] == ["a tag is longer than 16000000 characters"]
+
+
+def test_long_output_of_a_suite_is_no_endless_tag() -> None:
+    body = suite(f"<system-out>{'line of text' * 3_500_000}</system-out><testcase name='[a]'/>")
+
+    assert cases(body) == (Case("[a]", PASSED),)
+
+
+@pytest.mark.parametrize(
+    ("inside", "kept"),
+    [
+        ("<failure>" + "x" * 3_000_000 + "y" * 3_000_000 + "</failure>", 4_000_042),
+        ("<failure message='" + "x" * 6_000_000 + "'/>", 4_000_042),
+        ("<failure>x</failure>" * 2_000, 1_000 + 2 * 999),
+        ("<failure><a>" * 1_000 + "why" + "</a></failure>" * 1_000, 3),
+    ],
+    ids=["text", "message", "many", "nested"],
+)
+def test_case_too_long_to_be_kept_whole_is_cut_and_told(inside: str, kept: int) -> None:
+    read = read_junit(suite(f"<testcase name='[a]'>{inside}</testcase>"), name="")
+
+    assert [len(case.text) for case in read.cases] == [kept]
+    assert [finding.rule for finding in read.findings] == ([] if kept == 3 else ["report.long"])
+
+
+def test_properties_too_many_or_too_long_are_left_out() -> None:
+    properties = "<property name='k' value='v'/>" * 1_001
+    read = read_junit(suite(f"<testcase name='[a]'><properties>{properties}</properties></testcase>"), name="")
+
+    assert len(read.cases[0].properties) == 1_000
+    assert [finding.rule for finding in read.findings] == ["report.long"]
+
+
+def test_elements_without_end_are_refused() -> None:
+    assert rules(b"<testsuite>" * 30_000) == ["report.malformed"]
 
 
 def test_unfinished_tag_is_given_to_the_parser_a_few_times_only() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import junitparser
@@ -18,7 +17,6 @@ from upload.model import Case, Status, StepRecord
 from upload.xml_text import printable
 
 PASSED, FAILED, SKIPPED = Status.PASSED, Status.FAILED, Status.SKIPPED
-REPORTS = Path(__file__).parent / "reports"
 
 EVERYTHING = (
     Case("[a] passes", PASSED, 1.25, "suite", output="said", properties=(("k", "v"),), suite="s"),
@@ -45,13 +43,6 @@ def cut(case: Case, size: int) -> Case:
 
 def test_shard_is_written_as_the_readers_want_it(golden: Callable[[str, bytes], None]) -> None:
     golden("shard.xml", only_shard(EVERYTHING))
-
-
-def test_reports_of_other_writers_come_out_in_the_one_shape(golden: Callable[[str, bytes], None]) -> None:
-    names = ("ginkgo.xml", "pytest.xml", "surefire.xml")
-    cases = [case for name in names for case in read_junit(REPORTS / name, name=name).cases]
-
-    golden("reports.xml", only_shard(cases))
 
 
 @pytest.mark.rule("junit.root")

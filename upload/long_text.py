@@ -1,0 +1,66 @@
+"""Text of any length in bounded memory: what is too long loses its middle."""
+
+from __future__ import annotations
+
+from collections import deque
+
+LONGEST_TEXT = 4_000_000
+"""Characters of one text that are kept: fifty thousand lines. The whole report is published as it was."""
+
+
+class LongText:
+    """Gathers a text piece by piece. Of more than ``limit`` characters the two ends are kept."""
+
+    __slots__ = ("_half", "_head", "_head_size", "_tail", "_tail_size", "size")
+
+    def __init__(self, limit: int = LONGEST_TEXT) -> None:
+        self._half = limit // 2
+        self._head: list[str] = []
+        self._head_size = 0
+        self._tail: deque[str] = deque()
+        self._tail_size = 0
+        self.size = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Say whether something is left out."""
+        return self.size > 2 * self._half
+
+    @property
+    def kept(self) -> int:
+        """Return how many characters are held."""
+        return self._head_size + self._tail_size
+
+    def append(self, piece: str) -> None:
+        """Put a piece behind the others."""
+        self.size += len(piece)
+        room = self._half - self._head_size
+        if len(piece) <= room:
+            self._head.append(piece)
+            self._head_size += len(piece)
+            return
+        if room:
+            self._head.append(piece[:room])
+            self._head_size = self._half
+            piece = piece[room:]
+        self._tail.append(piece[-self._half :] if self._half else "")
+        self._tail_size += len(self._tail[-1])
+        while self._tail_size - len(self._tail[0]) >= self._half and len(self._tail) > 1:
+            self._tail_size -= len(self._tail.popleft())
+
+    def text(self) -> str:
+        """Return the text, or its two ends and between them how many characters are left out."""
+        if not self.is_cut:
+            return "".join((*self._head, *self._tail))
+        note = f"\n… {self.size - 2 * self._half} characters are left out here …\n"
+        tail = "".join(self._tail)
+        return "".join((*self._head, note, tail[len(tail) - self._half :]))
+
+
+def shortened(text: str, limit: int = LONGEST_TEXT) -> str:
+    """Return ``text``, or its two ends when it is longer than ``limit``."""
+    if len(text) <= limit:
+        return text
+    long = LongText(limit)
+    long.append(text)
+    return long.text()
