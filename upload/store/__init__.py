@@ -13,7 +13,7 @@ from upload.errors import UsageError
 from upload.store.base import Entry, ObjectStat, Store, Stored
 from upload.store.patience import Patience
 
-__all__ = ["Entry", "ObjectStat", "Patience", "Store", "Stored", "open_store"]
+__all__ = ["Entry", "ObjectStat", "Patience", "Store", "Stored", "bucket_name", "open_store"]
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
@@ -58,6 +58,14 @@ def open_store(
             patience=patience or Patience(),
         )
     raise UsageError(f"{uri}: no store of kind {scheme!r}", hint="give gs://BUCKET, file:///FOLDER or a folder")
+
+
+def bucket_name(uri: str) -> str:
+    """Return the bucket that ``gs://BUCKET`` names. Raises UsageError for anything else, a folder in one included."""
+    bucket = uri.removeprefix("gs://").rstrip("/")
+    if not uri.startswith("gs://") or not _BUCKET.fullmatch(bucket):
+        raise UsageError(f"{uri} names no bucket", hint="give gs://BUCKET")
+    return bucket
 
 
 def _open_folder(path: Path) -> Store:

@@ -85,6 +85,9 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
         (("publish", "art", "--job", "j", "--results", "b", "--metadata", "x"), 2, "KEY=VALUE"),
         (("publish", "art", "--job", "j", "--results", "art/junit_01.xml"), 4, "cannot be written"),
         (("publish", "no-such-run", "--job", "j"), 2, "is no folder"),
+        (("results", "init", "my-bucket"), 2, "names no bucket"),
+        (("results", "init", "gs://my-bucket/logs", "--dry-run"), 2, "names no bucket"),
+        (("results", "no-such-run"), 2, "no-such-run"),
         (("verify", "nothing"), 4, "there is no build"),
         (("verify", "ftp://x"), 2, "no store of kind 'ftp'"),
         (("verify", "x", "--reader", "me"), 2, "'me' is not one of"),
@@ -127,6 +130,14 @@ def test_verify_tells_rule_object_reader_and_consequence(
     cases = {case.get("name"): case.findtext("failure") for case in suite}
     assert (set(cases), suite.get("failures")) == (set(RULES), "1")
     assert str(cases["finished.timestamp"]).startswith(f"error    {where}: timestamp is a string")
+
+
+def test_commands_that_make_a_bucket_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of("results", "init", "gs://my-bucket", "--location", "EU", "--dry-run") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("gcloud storage buckets create gs://my-bucket --location=EU ")
+    assert len(lines) == 4
 
 
 def test_runs_are_left_to_the_lifecycle(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
