@@ -7,6 +7,7 @@ text holds one of its first four 4-byte words at an offset that four divides. On
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
@@ -81,6 +82,19 @@ class Censor:
             window = window[ready:]
         if window:
             yield _starred(window, _merged([(0, covered), *self._spans(window)]))
+
+    def settled(self, data: bytes) -> int:
+        """Return how many of the first bytes are settled: none of them is in a secret that may go on behind the end."""
+        forms = sorted(self._forms)
+        cut = len(data)
+        for start in range(max(0, cut - self._longest + 1), cut):
+            tail = data[start:]
+            place = bisect_left(forms, tail)
+            if place < len(forms) and forms[place].startswith(tail):
+                cut = start
+                break
+        spans = self._spans(data) if forms else []
+        return min((start for start, end in spans if start < cut < end), default=cut)
 
     def case(self, case: Case) -> Case:
         """Return ``case`` with all its texts censored, before it is written in any escaped form."""

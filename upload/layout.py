@@ -27,6 +27,7 @@ from upload.model import BuildRef, Finding, Severity
 STARTED = "started.json"
 FINISHED = "finished.json"
 BUILD_LOG = "build-log.txt"
+LOG_PIECE = "build-log.txt.piece"  # on its way into the log of a build that goes on; no reader takes the name
 ARTIFACTS = "artifacts/"
 RESULTS_CACHE = "jobResultsCache.json"
 LATEST_BUILD = "latest-build.txt"

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -61,8 +61,18 @@ class _Memory:
     number: str = ""
 
 
-def publish_folder(request: FolderRequest, store: Store, *, censor: Censor, state: Path) -> Publication:
+def publish_folder(
+    request: FolderRequest,
+    store: Store,
+    *,
+    censor: Censor,
+    state: Path,
+    meanwhile: Callable[[BuildRef], int] | None = None,
+) -> Publication:
     """Store a folder as a build. ``state``: a private folder where an unfinished publish is remembered.
+
+    ``meanwhile`` is called once the build is claimed, before the folder is read, and returns when the tests ended (UTC
+    epoch).
 
     Killed at any point and called again with the same arguments it goes on with the same build. A build that is finished
     with the same content is left as it is; with other content that is a ResultsError.
@@ -73,6 +83,8 @@ def publish_folder(request: FolderRequest, store: Store, *, censor: Censor, stat
     memory = state / _key(request, store)
     with _alone(memory):
         build = _build_of(memory, request, store, censor)
+        if meanwhile is not None:
+            request = replace(request, now_s=meanwhile(build))
         subject = store.uri_of(build_paths(build).folder)
         with FileJournal(memory / "journal", subject) as journal:
             done = publish_build(request.as_build(build), store, censor=censor, journal=journal)

@@ -17,7 +17,8 @@ from upload.documents import advance_latest, same_but_for_time
 from upload.errors import ManyErrors, PreconditionFailed, ResultsError, StoreError
 from upload.journal import Journal, NoJournal
 from upload.layout import NO_CACHE, content_type
-from upload.model import Put
+from upload.live_log import fold_log
+from upload.model import BuildRef, Put
 from upload.plan import Plan, size_bytes
 from upload.results_cache import merge_cache
 from upload.store.base import Store
@@ -87,7 +88,7 @@ def send(
     else:
         _send_all(sender, plan.artifacts, tally)
         if plan.log:
-            _send_one(sender, plan.log, tally)
+            _send_log(sender, plan.build, plan.log, tally)
         _finish(sender, plan, tally)
     shared = _merge_shared(sender, plan)
     tally.objects += shared
@@ -157,8 +158,12 @@ def _send_all(sender: _Sender, puts: Sequence[Put], tally: _Tally) -> None:
         raise ManyErrors("objects could not be stored", ExceptionGroup("upload", failed))
 
 
-def _send_one(sender: _Sender, put: Put, tally: _Tally) -> None:
-    _count(tally, put, was_written=bool(_store(sender, put)))
+def _send_log(sender: _Sender, build: BuildRef, log: Put, tally: _Tally) -> None:
+    is_there = sender.journal.has(log.path)
+    if not is_there:
+        fold_log(sender.store, build, log)
+        sender.journal.add(log.path)
+    _count(tally, log, was_written=not is_there)
 
 
 def _store(sender: _Sender, put: Put) -> bool | None:

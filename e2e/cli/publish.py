@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upload.censor import Censor
     from upload.model import BuildRef, Finding
     from upload.publish import Prepared, Publication
     from upload.publish_folder import FolderRequest
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--prefix", default="logs", show_default=True, help="Folder of the store that a DIR's job lies in.")
 @click.option("--version", default="unknown", show_default=True, help="Version that a DIR's tests ran against.")
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="More metadata of a DIR's build. May be repeated.")
+@click.option("--follow", is_flag=True, help="Send DIR/build-log.txt while it grows; publish DIR at SIGTERM or SIGINT.")
 @click.option("--new-attempt", is_flag=True, help="Publish under a new id, as another attempt of --build or RUN.")
 @click.option("--dry-run", is_flag=True, help="Print what would be stored; write nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
@@ -35,8 +39,8 @@ def command(what: str, results: str | None, **options: str | tuple[str, ...] | N
     if not Path(what).is_dir():
         from e2e.lifecycle.publish import publish_run
 
-        if options["job"] or options["build"]:
-            raise click.UsageError(f"{what} is no folder; --job and --build belong to a folder")
+        if options["job"] or options["build"] or options["follow"]:
+            raise click.UsageError(f"{what} is no folder; --job, --build and --follow belong to a folder")
         publish_run(what, results, new_attempt=bool(options["new_attempt"]))
         return 0
     return _publish_folder(Path(what), results, options)
@@ -72,9 +76,33 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
     if options["dry_run"]:
         _show_plan(request, results, censor_secrets=settings.secrets)
         return 0
-    done = publish_folder(request, store, censor=censor, state=settings.state / "publish")
+    follow = _follow(results, folder, censor) if options["follow"] else None
+    done = publish_folder(request, store, censor=censor, state=settings.state / "publish", meanwhile=follow)
     _show_done(done)
     return 0
+
+
+def _follow(results: str, folder: Path, censor: Censor) -> Callable[[BuildRef], int]:
+    """Return what sends the log until a signal says that the tests have ended; a second one is that of any program."""
+    import signal
+    import threading
+    import time
+
+    from e2e.lifecycle.follow import Follower, followed
+    from upload.layout import BUILD_LOG
+
+    ended = threading.Event()
+
+    def follow(build: BuildRef) -> int:
+        before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+        click.echo(f"following  {folder / BUILD_LOG}")
+        with followed(Follower(results, build, folder / BUILD_LOG, lambda: censor)):
+            ended.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        return int(time.time())
+
+    return follow
 
 
 def _check_names(wanted: BuildRef) -> None:

@@ -7,9 +7,11 @@ Source: DESIGN section 6.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from e2e.lifecycle import acts
+from e2e.lifecycle.follow import followed, follower_of
 from e2e.lifecycle.run import Run
 from e2e.lifecycle.state import Failure, Keep
 from providers.contracts import Deadline
@@ -77,15 +79,22 @@ WHOLE = frozenset({"run", "up", "resume"})
 
 def conduct(run: Run, sequence: str) -> Outcome:
     """Do the steps of a sequence and return what the run came to: by the first failure."""
-    for verb in SEQUENCES[sequence]:
-        note_signal(run)
-        step = STEPS[verb]
-        if step.wanted(run):
-            perform(run, step)
+    steps = [STEPS[verb] for verb in SEQUENCES[sequence]]
+    with followed(follower_of(run)) if sequence == "run" and run.state.claimed else nullcontext():
+        for step in steps[:-1]:
+            perform_wanted(run, step)
+    perform_wanted(run, steps[-1])  # publish: the log is final
     note_signal(run)
     if sequence in WHOLE or (sequence == "down" and not run.state.needs_publishing and not run.state.is_live):
         run.change(lambda state: replace(state, ended_s=int(run.now_s())))
     return run.outcome
+
+
+def perform_wanted(run: Run, step: Step) -> None:
+    """Do one step if it is wanted after what happened so far."""
+    note_signal(run)
+    if step.wanted(run):
+        perform(run, step)
 
 
 def perform(run: Run, step: Step) -> None:

@@ -2,7 +2,7 @@
 
 - a status query of an upload session is answered, not taken for the end of the upload;
 - bytes of a session that are sent again are dropped; the answer to a finished session is given again;
-- ``ifGenerationMatch`` and ``ifGenerationNotMatch`` hold for GET and DELETE too.
+- ``ifGenerationMatch`` and ``ifGenerationNotMatch`` hold for GET, DELETE and compose too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Rules:
             session = self.sessions[upload_id]
             with session.lock:
                 return _piece(session, request, upstream, half=half)
-        refusal = _refused(request, upstream) if request.method in ("GET", "DELETE") else None
+        is_bound = request.method in ("GET", "DELETE") or request.is_compose
+        refusal = _refused(request, upstream) if is_bound else None
         answer = refusal or upstream(request)
         if request.query.get("uploadType") == ["resumable"] and answer.status == 200:
             location = next(value for name, value in answer.headers if name.lower() == "location")
@@ -88,8 +89,8 @@ def _refused(request: Request, upstream: Forward) -> Answer | None:
     unwanted = request.query.get("ifGenerationNotMatch", [""])[0]
     if not (wanted or unwanted):
         return None
-    path = "/storage/v1" + request.path.split("/storage/v1", 1)[-1]
-    found = upstream(replace(request, method="GET", target=path, body=b""))
+    path = "/storage/v1" + request.path.split("/storage/v1", 1)[-1].removesuffix("/compose")
+    found = upstream(replace(request, method="GET", target=path, body=b"", headers={}))
     generation = json.loads(found.body)["generation"] if found.status == 200 else "0"
     if wanted and generation != wanted:
         return Answer(412, [("Content-Type", "application/json")], b'{"error": {"code": 412, "message": "condition"}}')

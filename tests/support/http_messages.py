@@ -29,11 +29,15 @@ class Request:
         return self.method == "PUT" and self.header("content-range").startswith("bytes */")
 
     @property
+    def is_compose(self) -> bool:
+        return self.method == "POST" and self.path.endswith("/compose")
+
+    @property
     def object(self) -> str:
         if "name" in self.query:
             return self.query["name"][0]
         if "/o/" in self.path:
-            return unquote(self.path.split("/o/", 1)[1])
+            return unquote(self.path.split("/o/", 1)[1].removesuffix("/compose"))
         head = self.body[:2000]  # a multipart upload names its object in the JSON part
         return head.split(b'"name": "', 1)[1].split(b'"', 1)[0].decode() if b'"name": "' in head else ""
 

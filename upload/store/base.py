@@ -1,4 +1,4 @@
-"""What a store of results can do. Narrow by intent: read, look, list, and write under a precondition; nothing is deleted.
+"""What a store of results can do. Narrow by intent: read, look, list, and write under a precondition; no result is deleted.
 
 Paths are relative to the store's root, without a leading slash. Every write carries a generation, so that a lost answer
 never makes a second object and two publishers never overwrite each other. Source: gcs.md.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from upload.model import Put
 
@@ -89,3 +89,21 @@ class Store(Protocol):
 
     def holds(self, put: Put) -> bool:
         """Say whether the object is there with just these bytes and this metadata."""
+
+
+@runtime_checkable
+class GrowingStore(Store, Protocol):
+    """A store that can also let an object grow without its bytes being sent again."""
+
+    def extend(self, put: Put, there: ObjectStat, *, piece: str) -> ObjectStat:
+        """Write ``put.body`` behind the bytes of one generation of the object, which gets the headers of ``put``.
+
+        ``piece``: path of an object of the caller's own that is written and removed on the way. Raises
+        PreconditionFailed when the object is another generation by now, and not what this call was to make.
+        """
+
+    def is_beginning(self, there: ObjectStat, put: Put) -> bool:
+        """Say whether the object's bytes are the first bytes of ``put.body``."""
+
+    def remove(self, path: str) -> None:
+        """Delete the object as it is now, a piece of the caller's own; one that is not there is success."""

@@ -7,34 +7,27 @@ answer leads to a look at the object. Sources: gcs.md; https://cloud.google.com/
 
 from __future__ import annotations
 
-import base64
-import gzip
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from enum import Enum
 from io import BytesIO
-from pathlib import Path
 from threading import Lock
 from typing import IO, Any, TypeVar
 
-import google_crc32c
 from google.api_core import exceptions as api
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
-from upload.errors import ResultsError, StoreError, TooLarge
+from upload.errors import PreconditionFailed, StoreError, TooLarge
 from upload.layout import check_object_name, printable
 from upload.model import Put
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing, is_unclear, translate
-from upload.store._gcs_session import PIECE_BYTES, Session, Source
+from upload.store._gcs_payload import checksum, opened, payload, plain
+from upload.store._gcs_session import Session, Source
 from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
 from upload.store.patience import Patience
-
-CHUNK_BYTES = PIECE_BYTES  # larger objects go in a resumable session, in pieces of this size
-_COMPRESS_LEVEL = 6
 
 T = TypeVar("T")
 
@@ -166,12 +159,73 @@ class GcsStore:
         there = self.stat(put.path)
         return there is not None and self._is_same(there, put)
 
+    def extend(self, put: Put, there: ObjectStat, *, piece: str) -> ObjectStat:
+        """Put a piece, compose the object of both under its generation, and delete the piece."""
+        tail = self._put_piece(replace(put, path=piece))
+        size_bytes = there.size_bytes + tail.size_bytes
+
+        def compose() -> ObjectStat:
+            blob, source = self._blob(put.path), self._blob(piece)
+            blob.content_type, blob.cache_control, blob.metadata = (
+                put.content_type,
+                put.cache_control,
+                dict(put.metadata),
+            )
+            blob.compose(
+                [self._blob(put.path), source],
+                if_generation_match=there.generation,
+                if_source_generation_match=[there.generation, tail.generation],
+                retry=None,
+                timeout=self._patience.timeouts(),
+            )
+            if not blob.generation or blob.size != size_bytes:
+                raise LostAnswer("the answer does not describe the object")
+            return _describe(put.path, blob)
+
+        try:
+            done = self._persist(put.path, compose)
+        except StoreError as error:
+            found = self.stat(put.path) if is_unclear(error) else None
+            if found is None or found.generation == there.generation or found.size_bytes != size_bytes:
+                raise
+            done = found
+        self.remove(piece)
+        return done
+
+    def is_beginning(self, there: ObjectStat, put: Put) -> bool:
+        """Compare checksums."""
+        with opened(put.body) as (stream, size_bytes):
+            return there.size_bytes <= size_bytes and there.crc32c == checksum(stream, there.size_bytes)
+
+    def remove(self, path: str) -> None:
+        """Delete the generation that is there now."""
+        found = self.stat(path)
+        if found is None:
+            return
+
+        def delete() -> None:
+            try:
+                self._blob(path).delete(
+                    if_generation_match=found.generation, retry=None, timeout=self._patience.timeouts()
+                )
+            except (api.NotFound, api.PreconditionFailed):  # an earlier try was done, its answer lost
+                return
+
+        self._persist(path, delete)
+
+    def _put_piece(self, piece: Put) -> ObjectStat:
+        try:
+            return self.put(piece)
+        except PreconditionFailed:  # one that was killed left it
+            found = self.stat(piece.path)
+            return self.put(piece, replaces=found.generation if found else 0)
+
     def _upload(self, put: Put, replaces: int) -> ObjectStat:
         blob = self._blob(put.path)
         blob.content_encoding = put.content_encoding or None
         blob.cache_control = put.cache_control or None
         blob.metadata = dict(put.metadata) or None
-        with _payload(put) as (stream, size_bytes, known):
+        with payload(put) as (stream, size_bytes, known):
             if known:
                 crc32c = known
                 self._upload_whole(blob, stream, size_bytes, put.content_type, replaces=replaces)
@@ -222,13 +276,13 @@ class GcsStore:
     def _is_same(self, there: ObjectStat, put: Put) -> bool:
         if not set(put.metadata) <= set(there.metadata):  # a server may add keys of its own
             return False
-        with _payload(put) as (stream, size_bytes, crc32c):
-            if there.size_bytes == size_bytes and there.crc32c == (crc32c or _checksum(stream)):
+        with payload(put) as (stream, size_bytes, crc32c):
+            if there.size_bytes == size_bytes and there.crc32c == (crc32c or checksum(stream, size_bytes)):
                 return True
         if "gzip" not in (there.content_encoding, put.content_encoding):
             return False
         stored = self.read(put.path)  # another zlib may have compressed the same bytes to others
-        return stored is not None and stored.body == _plain(put)
+        return stored is not None and stored.body == plain(put)
 
     def _persist(self, path: str, call: Callable[[], T]) -> T:
         return self._mapped(path, lambda: self._try(path, call))
@@ -287,45 +341,3 @@ def _describe(path: str, blob: storage.Blob) -> ObjectStat:
         crc32c=blob.crc32c or "",
         metadata=tuple(sorted((blob.metadata or {}).items())),
     )
-
-
-@contextmanager
-def _payload(put: Put) -> Iterator[tuple[IO[bytes], int, str]]:
-    """Give what is sent: stream, size and CRC32C. The checksum is empty for a file that goes in pieces."""
-    with _opened(put.body) as (stream, size_bytes):
-        if size_bytes > CHUNK_BYTES and not put.content_encoding:
-            yield stream, size_bytes, ""
-            return
-        sent = stream.read(size_bytes)
-    if put.content_encoding == "gzip":
-        sent = gzip.compress(sent, _COMPRESS_LEVEL, mtime=0)  # the same bytes each time
-    yield BytesIO(sent), len(sent), _base64(google_crc32c.Checksum(sent))  # type: ignore[no-untyped-call]  # ships no types
-
-
-@contextmanager
-def _opened(body: bytes | Path) -> Iterator[tuple[IO[bytes], int]]:
-    if isinstance(body, bytes):
-        yield BytesIO(body), len(body)
-        return
-    try:
-        file = body.open("rb")
-    except OSError as error:
-        raise ResultsError(f"{body}: cannot be read: {error.strerror}") from error
-    with file:
-        yield file, os.fstat(file.fileno()).st_size
-
-
-def _plain(put: Put) -> bytes:
-    with _opened(put.body) as (stream, size_bytes):
-        return stream.read(size_bytes)
-
-
-def _checksum(stream: IO[bytes]) -> str:
-    checksum = google_crc32c.Checksum()  # type: ignore[no-untyped-call]  # ships no types
-    while block := stream.read(CHUNK_BYTES):
-        checksum.update(block)  # type: ignore[no-untyped-call]  # ships no types
-    return _base64(checksum)
-
-
-def _base64(checksum: google_crc32c.Checksum) -> str:
-    return base64.b64encode(checksum.digest()).decode("ascii")  # type: ignore[no-untyped-call]  # ships no types
