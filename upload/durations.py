@@ -21,7 +21,10 @@ def parse_seconds(text: str) -> float | None:
     ``1,234`` is a thousand (Surefire writes ``1,234.5``), ``0,234`` and ``12,5`` have a decimal comma.
     Units: seconds unless it says ``h``, ``m``, ``s`` or ``ms``; ``1:02:03.5`` is a clock.
     """
-    value = _value(text.strip().replace("\u00a0", "").replace(" ", "")[:64])
+    if len(text) < 16 and _PLAIN.fullmatch(text):  # nearly all
+        value: float | None = float(text)
+    else:
+        value = _value(text.strip().replace("\u00a0", "").replace(" ", "")[:64])
     return value if value is not None and math.isfinite(value) and 0 <= value < LONGEST_S else None
 
 

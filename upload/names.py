@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 LONGEST_NAME = 4_000
 """Characters. A longer name is cut: every reader holds all names of all builds in memory."""
@@ -16,8 +16,7 @@ _SUITE_NODE = re.compile(r"\[\w*(?:Before|After)Suite\b[^]]*\]|\[DeferCleanup \(
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedName:
+class PublishedName(NamedTuple):
     """A name that no reader breaks on, and what was changed in it, in words, empty if nothing."""
 
     name: str
