@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upload.documents import CacheEntry, Finished, render_finished
-from upload.layout import build_paths, content_type, is_text
+from upload.layout import CLONE_RECORDS, BuildPaths, build_paths, content_type, is_text
 from upload.model import BuildRef, Put
 
 COMPRESS_BELOW_BYTES = 1024 * 1024
@@ -52,13 +52,17 @@ def plan_build(build: BuildRef, artifacts: Mapping[str, Body], log: Body | None,
     paths = build_paths(build)
     return Plan(
         build=build,
-        artifacts=tuple(_put(paths.artifacts + name, artifacts[name]) for name in sorted(artifacts)),
+        artifacts=tuple(_put(_place(paths, name), artifacts[name]) for name in sorted(artifacts)),
         log=Put(paths.log, log, content_type(paths.log)) if log is not None else None,
         finished=Put(paths.finished, render_finished(finished), content_type(paths.finished)),
         entry=CacheEntry(build.number, finished.version, finished.passed, finished.result),
         cache=paths.cache,
         latest=paths.latest,
     )
+
+
+def _place(paths: BuildPaths, name: str) -> str:
+    return (paths.folder if name == CLONE_RECORDS else paths.artifacts) + name  # prow's viewer looks for it there
 
 
 def size_bytes(body: Body) -> int:

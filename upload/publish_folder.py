@@ -14,6 +14,7 @@ from pathlib import Path
 
 from upload.censor import Censor
 from upload.claim import MOST_TRIES, claim, newest_number, next_number
+from upload.clone_records import read_clones
 from upload.documents import UNKNOWN_VERSION, Pairs, Started, parse_started
 from upload.errors import ResultsError, UsageError
 from upload.journal import FileJournal
@@ -126,7 +127,14 @@ def _claimed(memory: _Memory, request: FolderRequest, store: Store, censor: Cens
     wanted = request.claims
     if wanted.number and store.stat(build_paths(wanted).finished) is not None:
         return wanted  # nothing to claim: send finds out whether it is the same build
-    started = Started(request.now_s, censor.text(request.node), censor.text(request.version))
+    clones = read_clones(request.folder)
+    started = Started(
+        request.now_s,
+        censor.text(request.node),
+        censor.text(request.version),
+        repo_commit=censor.text(clones.repo_commit),
+        repos=tuple((censor.text(repo), censor.text(refs)) for repo, refs in clones.repos),
+    )
     return claim(store, wanted, started, now_s=memory.now_s, token=lambda: memory.token)
 
 
