@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @click.option("--job", help="Job that a DIR belongs to, such as ci-kubernetes-e2e-mine.")
 @click.option("--build", default="", metavar="ID", help="Build id of a DIR: an integer. Default: the time, in UTC.")
 @click.option("--results", metavar="URI", help="Root of the store: gs://BUCKET, file:///FOLDER or a folder.")
-@click.option("--prefix", default="logs", show_default=True, help="Folder of the store that a DIR's job lies in.")
+@click.option(
+    "--prefix", default="logs", show_default=True, help="Folder of the store that a DIR's job lies in, but for --pull."
+)
+@click.option("--pull", default="", metavar="ORG_REPO/NUMBER", help="Pull request that a DIR tests, or batch.")
 @click.option("--version", default="unknown", show_default=True, help="Version that a DIR's tests ran against.")
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="More metadata of a DIR's build. May be repeated.")
 @click.option("--follow", is_flag=True, help="Send DIR/build-log.txt while it grows; publish DIR at SIGTERM or SIGINT.")
@@ -61,7 +64,7 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
     if options["new_attempt"] and not options["build"]:
         raise click.UsageError("--new-attempt of a folder needs --build, the build that it is another attempt of")
     settings = read_settings(os.environ, cwd=Path.cwd())
-    wanted = BuildRef(str(options["prefix"]).strip("/"), str(options["job"]), str(options["build"]))
+    wanted = BuildRef(_prefix(options), str(options["job"]), str(options["build"]))
     _check_names(wanted)
     request = FolderRequest(
         folder=folder,
@@ -103,6 +106,12 @@ def _follow(results: str, folder: Path, censor: Censor) -> Callable[[BuildRef], 
         return int(time.time())
 
     return follow
+
+
+def _prefix(options: dict[str, str | tuple[str, ...] | None]) -> str:
+    from upload.layout import pull_prefix
+
+    return pull_prefix(str(options["pull"])) if options["pull"] else str(options["prefix"]).strip("/")
 
 
 def _check_names(wanted: BuildRef) -> None:

@@ -56,6 +56,18 @@ def test_failed_tests_are_published_with_success(folder: Path, capsys: pytest.Ca
     assert "verdict    FAILURE" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("pull", ["kubernetes_kubernetes/7", "batch"])
+def test_build_of_a_pull_request_is_stored_with_its_alias(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], pull: str
+) -> None:
+    assert code_of(*PUBLISH, "--build", "20260722000000", "--pull", pull) == 0
+
+    alias = tmp_path / "bucket/pr-logs/directory/ci-kubernetes-e2e-mine/20260722000000.txt"
+    assert alias.read_text().endswith(f"/bucket/pr-logs/pull/{pull}/ci-kubernetes-e2e-mine/20260722000000")
+    assert code_of("verify", "bucket") == 0
+    assert "1 build, 8 objects: 0 errors" in capsys.readouterr().out
+
+
 def test_dry_run_prints_the_plan_and_writes_nothing(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +92,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
         (("publish", "art"), 2, "a folder needs --job and --results"),
         (("publish", "art", "--job", "../x", "--results", "b"), 2, "job name"),
         (("publish", "art", "--job", "j", "--results", "b", "--prefix", "a//b"), 2, "prefix"),
+        (("publish", "art", "--job", "j", "--results", "b", "--pull", "7"), 2, "pr-logs/pull/ORG_REPO/NUMBER"),
         (("publish", "art", "--job", "j", "--results", "b", "--build", "v1"), 2, "plain integer"),
         (("publish", "art", "--job", "j", "--results", "s3://b"), 2, "no store of kind 's3'"),
         (("publish", "art", "--job", "j", "--results", "b", "--metadata", "x"), 2, "KEY=VALUE"),
