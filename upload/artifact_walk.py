@@ -5,7 +5,7 @@ a link to a regular file of the folder     published as a copy under the link's 
 a link out of the folder, or broken        left out, finding ``artifact.link``
 a link to a folder                         left out, finding ``artifact.link`` (what it shows is found elsewhere)
 a device, FIFO or socket                   left out, finding ``artifact.kind``; never opened
-unreadable, or gone when it is read        left out, finding ``artifact.unreadable``
+unreadable, or gone when it is read        left out, finding ``artifact.unreadable``, an error when it is a report
 a name with control characters, backslash, bytes that are not UTF-8, or a leading dash
                                            published with those bytes as ``%0A``, finding ``artifact.name``
 a path above the limit (room for the build's own folder within the store's 1,024 bytes)

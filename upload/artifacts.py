@@ -91,7 +91,9 @@ class _Collector:
         except LeftOut as exc:
             self._note(left_out(exc.rule, path, str(exc)))
         except OSError as exc:
-            self._note(left_out("artifact.unreadable", path, f"it cannot be read: {exc.strerror}"))
+            finding = left_out("artifact.unreadable", path, f"it cannot be read: {exc.strerror}")
+            lost = layout.is_junit_path(layout.ARTIFACTS + path)  # its cases may have failed
+            self._note(replace(finding, severity=Severity.ERROR) if lost else finding)
 
     def published(self) -> Published:
         """Write the JUnit shards and ``cases.jsonl``, and return the whole."""

@@ -16,7 +16,7 @@ from upload.artifacts import Published, collect_artifacts
 from upload.censor import Censor
 from upload.errors import ResultsError
 from upload.junit_render import render_steps
-from upload.model import StepRecord, SuiteEnding
+from upload.model import Severity, StepRecord, SuiteEnding
 
 SECRET = "hunter2-hunter2"
 STARS = "*" * len(SECRET)
@@ -361,6 +361,22 @@ def test_log_that_grows_while_it_is_read_ends_where_it_ended_then(folder: Folder
                 yield chunk
 
     assert bodies(folder.collect(Slow([SECRET]))) == {"a.log": b"first"}
+
+
+@pytest.mark.parametrize(("name", "severity"), [("a.log", Severity.WARNING), ("junit.xml", Severity.ERROR)])
+def test_report_that_cannot_be_read_is_an_error_since_its_cases_may_have_failed(
+    folder: Folder, name: str, severity: Severity
+) -> None:
+    path = folder.write(name, "<testsuite/>")
+
+    class Thief(Censor):
+        def text(self, text: str) -> str:
+            path.unlink(missing_ok=True)
+            return text
+
+    (finding,) = folder.collect(Thief([SECRET])).findings
+
+    assert (finding.rule, finding.object, finding.severity) == ("artifact.unreadable", name, severity)
 
 
 def test_file_that_is_no_file_any_more_is_not_opened(tmp_path: Path) -> None:
