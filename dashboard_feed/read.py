@@ -10,7 +10,7 @@ from dashboard_feed.builds import Artifact, Build
 from dashboard_feed.records import read_record
 from upload.errors import HarnessError
 from upload.junit import iter_junit
-from upload.layout import ARTIFACTS, BUILD_LOG, FINISHED, LARGEST_JUNIT_BYTES, RUNNER_JUNIT, STARTED, is_junit_path
+from upload.layout import ARTIFACTS, BUILD_LOG, FINISHED, LARGEST_JUNIT_BYTES, RUNNER_JUNIT, STARTED, is_report_path
 from upload.model import Case, Finding, Severity
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _BuildReader:
         )
         runner = ARTIFACTS + RUNNER_JUNIT
         steps = self.cases([a for a in artifacts if a.path == runner])
-        cases = self.cases([a for a in artifacts if a.path != runner and is_junit_path(a.path)])
+        cases = self.cases([a for a in artifacts if a.path != runner and is_report_path(a.path)])
         is_good = record.is_finished and record.passed is True
         return Build(
             self.job,

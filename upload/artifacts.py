@@ -92,7 +92,7 @@ class _Collector:
             self._note(left_out(exc.rule, path, str(exc)))
         except OSError as exc:
             finding = left_out("artifact.unreadable", path, f"it cannot be read: {exc.strerror}")
-            lost = layout.is_junit_path(layout.ARTIFACTS + path)  # its cases may have failed
+            lost = layout.is_report_path(layout.ARTIFACTS + path)  # its cases may have failed
             self._note(replace(finding, severity=Severity.ERROR) if lost else finding)
 
     def published(self) -> Published:
@@ -113,8 +113,9 @@ class _Collector:
 
     def _sort(self, path: str, source: BinaryIO) -> None:
         if layout.is_junit_path(layout.ARTIFACTS + path):
-            self._read_junit(path, source)
-            source.seek(0)
+            if layout.is_report_path(layout.ARTIFACTS + path):
+                self._read_junit(path, source)
+                source.seek(0)
             self._artifacts[f"{layout.ORIGINALS}{path}.orig"] = self._copy(path, source)
         elif path == layout.BUILD_LOG:
             self._build_log = self._copy(path, source)

@@ -82,7 +82,7 @@ _LISTED_JOB = re.compile(r"^kubernetes|kubernetes-build|kubelet-gce-e2e-ci|ci-ku
 
 # the file-name patterns of the readers, over paths that begin with "artifacts/"
 _HISTORY_JUNIT = re.compile(r"artifacts/junit[^/]*\.xml")  # test-history and kettle: direct children only
-_GUBERNATOR_JUNIT = re.compile(r"artifacts/junit_[^/]*\.xml")
+_GUBERNATOR_JUNIT = re.compile(r"artifacts/junit_[^/]*\.xml[^/]*")  # it does not ask that the name ends there
 _TESTGRID_JUNIT = re.compile(r".+/(?:junit((_[^_]+)?(_\d+-\d+)?(_\d+)?|.+)?\.xml|test.xml)")  # at any depth
 
 
@@ -209,6 +209,11 @@ def is_junit_path(path: str) -> bool:
     Such a file must have the one shape that all readers accept, or another name.
     """
     return any(p.fullmatch(path) for p in (_HISTORY_JUNIT, _GUBERNATOR_JUNIT, _TESTGRID_JUNIT))
+
+
+def is_report_path(path: str) -> bool:
+    """Say whether an artifact is JUnit by its name, not only to Gubernator, which also takes ``junit_01.xml.gz``."""
+    return path.endswith(".xml") and is_junit_path(path)
 
 
 def junit_readers(path: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from upload.layout import ARTIFACTS, FINISHED, STARTED, as_integer, check_object_name, is_junit_path
+from upload.layout import ARTIFACTS, FINISHED, STARTED, as_integer, check_object_name, is_report_path
 from upload.model import Finding
 from upload.rules.junit import check_junit_name
 from upload.rules.table import broken
@@ -28,7 +28,7 @@ def check_names(folder: str, names: Sequence[str]) -> Iterator[Finding]:
     for name in names:
         yield from check_object_name(folder + name)
         yield from check_junit_name(folder + name, name)
-    if FINISHED in names and not any(is_junit_path(name) for name in names if name.startswith(ARTIFACTS)):
+    if FINISHED in names and not any(is_report_path(name) for name in names if name.startswith(ARTIFACTS)):
         yield broken("junit.none", f"{folder}{ARTIFACTS}", "no JUnit file; name them artifacts/junit_NN.xml")
 
 

@@ -150,6 +150,19 @@ def test_file_that_only_looks_like_a_report_is_renamed(folder: Folder) -> None:
     assert told(published) == [("report.empty", "junit_02.xml"), ("report.root", "test.xml")]
 
 
+@pytest.mark.rule("junit.name")
+def test_copies_of_a_report_are_moved_and_count_no_cases(folder: Folder) -> None:
+    report = b'<testsuite><testcase name="[a]" time="1"><failure>x</failure></testcase></testsuite>'
+    folder.write("junit_01.xml.bak", report)
+    folder.write("junit_02.xml.gz", gzip.compress(report))
+    folder.write("deep/junit_03.xml.gz", gzip.compress(report))
+
+    published = folder.collect()
+
+    names = ["deep/junit_03.xml.gz", "original/junit_01.xml.bak.orig", "original/junit_02.xml.gz.orig"]
+    assert (sorted(published.artifacts), published.ending, told(published)) == (names, SuiteEnding(), [])
+
+
 def test_build_log_is_published_beside_the_artifacts(folder: Folder) -> None:
     folder.write("build-log.txt", f"login {SECRET}\n")
     folder.write("sub/build-log.txt", "other")

@@ -185,6 +185,7 @@ BREAKS: dict[str, list[Callable[[Tree], object]]] = {
     "junit.name": [
         lambda t: t.write("20260723000000/artifacts/junit.xml", JUNIT.format(CASE).encode()),
         lambda t: t.write("20260723000000/artifacts/a/junit_02.xml", JUNIT.format(CASE).encode()),
+        lambda t: t.write("20260723000000/artifacts/junit_02.xml.bak", JUNIT.format(CASE).encode()),
     ],
     "junit.empty": [lambda t: t.junit(""), lambda t: t.junit(" \n")],
     "junit.xml": [
