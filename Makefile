@@ -61,6 +61,9 @@ fmt: $(READY) ## format the code
 bench: $(READY) ## print the benchmarks' ratios
 	$(PYTEST) tests/benchmarks -m "full or not full" -s -p no:randomly --benchmarks
 
+soak: $(READY) ## publish 200 builds with random faults and kill -9
+	$(PYTEST) tests/soak -m "full or not full" -s --soak
+
 lock: $(READY) ## resolve the dependencies again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--group dev pyproject.toml -o requirements.lock
@@ -71,4 +74,4 @@ go-pins: $(READY) ## pin the Go modules of another Kubernetes: make go-pins VERS
 clean: ## remove what make made, but for the cache of binaries
 	rm -rf $(VENV) _results _artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help venv e2e test test-unit test-full test-deps lint types fmt bench lock go-pins clean
+.PHONY: help venv e2e test test-unit test-full test-deps lint types fmt bench soak lock go-pins clean

@@ -313,6 +313,7 @@ class GcsStore:
                 self._client = self._connect()
                 # an uploader need not be allowed to read the bucket's metadata, which the library asks for unasked
                 self._client._bucket_metadata_cache = None  # noqa: SLF001  # its only other switch is the environment
+                _read_environment_once(self._client)
                 self._bucket = self._client.bucket(self._bucket_name)
             return self._client
 
@@ -328,6 +329,15 @@ class GcsStore:
             if self._credentials is Credentials.IF_FOUND:
                 return storage.Client.create_anonymous_client()
             raise translate(error, self.uri, self._bucket_name) from error
+
+
+def _read_environment_once(client: storage.Client) -> None:
+    """Take proxies and certificates from the environment now; requests would do so for each of thousands of objects."""
+    session = client._http  # noqa: SLF001  # the library's own session, with its credentials
+    url = client._connection.API_BASE_URL  # noqa: SLF001  # one host is all that is talked to
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
+    session.trust_env = False
 
 
 def _describe(path: str, blob: storage.Blob) -> ObjectStat:
