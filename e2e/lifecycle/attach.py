@@ -97,18 +97,15 @@ class Later:
 def attached(folder: RunFolder, later: Later, settings: Settings, display: Display) -> Iterator[Run]:
     """Give a run that an earlier process began; its folder is locked and signals are received while it is used.
 
-    Raises: UsageError when another process holds the run.
+    Raises: UsageError when another process holds the run, or what it left cannot be used.
     """
-    from providers.config.model import JobConfig
-
     with folder.locked(later.command), Signals() as signals:
         state = folder.read()
-        job = JobConfig.from_json(state.job)
+        job = stored_job(folder, state)
         job = later.edit_job(job) if later.edit_job else job
         tools = make_tools(job, settings, later_version(state, job, settings, display), test_s=later.test_s)
-        artifacts = Path(state.artifacts)
-        artifacts.mkdir(parents=True, exist_ok=True)
-        log = BuildLog(artifacts / BUILD_LOG, now_s=time.time)
+        state = with_artifacts(folder, state, display)
+        log = BuildLog(Path(state.artifacts) / BUILD_LOG, now_s=time.time)
         try:
             starts_over = later.command == "test" and not state.published
             if starts_over:  # the verdict of an earlier suite on this cluster is not this one's
@@ -126,6 +123,36 @@ def attached(folder: RunFolder, later: Later, settings: Settings, display: Displ
             )
         finally:
             log.close()
+
+
+def stored_job(folder: RunFolder, state: RunState) -> JobConfig:
+    """Return the config that a run began with. Raises UsageError for one that this version does not understand."""
+    from pydantic import ValidationError
+
+    from providers.config.model import JobConfig
+
+    try:
+        return JobConfig.from_json(state.job)
+    except ValidationError as exc:
+        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in exc.errors())
+        raise UsageError(f"the config of {folder.name} cannot be used: {what}", hint=f"look at {folder.path}") from exc
+
+
+def with_artifacts(folder: RunFolder, state: RunState, display: Display) -> RunState:
+    """Return the state with a folder for artifacts that can be written: one beside it, where the run's own cannot.
+
+    A disk that went away must not keep a cluster from being taken down. Raises UsageError when neither can be written.
+    """
+    from e2e.lifecycle.begin import make_artifacts
+
+    try:
+        make_artifacts(Path(state.artifacts))
+    except UsageError as error:
+        instead = folder.path / "artifacts"
+        display.note(f"{error}; going on in {instead}")
+        make_artifacts(instead)
+        return replace(state, artifacts=str(instead))
+    return state
 
 
 def take_over(run: Run, *, aborts: bool) -> None:

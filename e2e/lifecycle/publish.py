@@ -40,6 +40,7 @@ def publish_open_run(run: Run, deadline: Deadline) -> None:
     from upload.journal import FileJournal
     from upload.send import send
 
+    run.forgive(PUBLISH_STEP)  # what an earlier try met is no result of this run
     store = store_of(run.state, deadline)
     place = frozen_folder(run.folder)
     plan = read_plan(place) or freeze(run, store)
@@ -47,7 +48,6 @@ def publish_open_run(run: Run, deadline: Deadline) -> None:
     folder = store.uri_of(build_paths(plan.build).folder)
     with FileJournal(place / "sent.jsonl", folder) as journal:
         sent = send(plan, store, journal=journal)
-    run.forgive(PUBLISH_STEP)  # of an earlier try
     run.change(lambda state: replace(state, published=True))
     shutil.rmtree(place, ignore_errors=True)
     run.recorder.note(f"stored {sent.objects} objects, {sent.size_bytes / 1e6:.1f} MB, in {folder}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e.lifecycle.state import Presence
+from e2e.lifecycle.state import Failure, Presence
 from tests.support.harness import JOB, Harness, kill
+from upload.errors import Outcome
 
 
 @pytest.fixture
@@ -155,6 +157,43 @@ def test_processes_of_a_run_that_was_deleted_by_hand_are_listed_and_ended(harnes
     assert (removed.code, removed.out) == (0, line)
     assert [name for name, code in ended.items() if code is not None] == ["lost"]
     assert (again.code, again.out) == (0, "")
+
+
+def test_run_that_cannot_be_used_keeps_no_other_from_being_removed(harness: Harness) -> None:
+    job = harness.write_job()
+    first, second = (harness.e2e("up", job).out.strip() for _ in range(2))
+    broken, healthy = (folder for name in (first, second) for folder in harness.folders() if folder.name == name)
+    for folder in (broken, healthy):
+        folder.write(replace(folder.read(), expires_s=1))
+    broken.write(replace(broken.read(), job={"job": JOB}))
+    healthy.write(replace(healthy.read(), artifacts="/dev/null/x"))
+
+    down, listed = harness.e2e("down", first), harness.e2e("gc")
+    removed = harness.e2e("down", second)
+
+    assert down.code == 2
+    assert f"the config of {first} cannot be used: " in down.err
+    assert [line.split(":")[0] for line in listed.out.splitlines()] == [second, first]
+    assert f"{first}: unknown: the config of {first} cannot be used" in listed.out
+    assert removed.code == 0, removed.err
+    assert "the artifacts cannot be written to /dev/null/x: Not a directory; going on in " in removed.err
+    assert len(harness.strays()) == 1
+
+
+def test_publish_that_failed_leaves_no_mark_on_the_verdict(harness: Harness) -> None:
+    assert harness.e2e("run", harness.write_job()).code == 0
+    (folder,), (build,) = harness.folders(), harness.builds()
+    shutil.rmtree(build / "artifacts")
+    (build / "finished.json").unlink()
+    (build / "build-log.txt").unlink()
+    broken = Failure("Publish", Outcome.BUG, "a bug of ours: ImportError: no such thing")
+    folder.write(replace(folder.read(), published=False, failures=(broken,)))
+
+    done = harness.e2e("publish", folder.name)
+
+    assert done.code == 0, done.err
+    assert (harness.finished()["result"], harness.finished()["metadata"].get("failure")) == ("SUCCESS", None)
+    assert harness.e2e("results").code == 0
 
 
 def test_run_without_a_store_is_published_later(harness: Harness, run: str) -> None:
