@@ -75,7 +75,7 @@ def begun(
         try:
             make_artifacts(order.artifacts or settings.artifacts)  # its own folder is named after the build it gets
             # a claim that is cut in the middle may have been stored: the first signal waits for it
-            state = signals.cuttable(lambda: claim_build(order, settings, folder, state), deadline, at=2)
+            state = signals.cuttable(lambda: claim_build(order, settings, folder, state, deadline), deadline, at=2)
         except (UsageError, ResultsError):
             (folder.path / STATE).unlink()  # there is no build, so there is no run
             raise
@@ -168,7 +168,7 @@ def first_state(order: Order, settings: Settings, version: Version, *, name: str
     )
 
 
-def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunState) -> RunState:
+def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunState, deadline: Deadline) -> RunState:
     """Take a build id in the store, rename the run after it, and return its state, which is on disk.
 
     Raises: ResultsError when the store cannot be written, UsageError for an id that cannot be had.
@@ -178,7 +178,7 @@ def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunS
     from upload.claim import claim
 
     ref = claim(
-        store_of(state),
+        store_of(state, deadline),
         BuildRef(state.prefix, state.job_name, order.build),
         Started(timestamp_s=state.started_s, node=settings.node, version=state.version),
         now_s=state.started_s if order.build else build_moment(state.build),

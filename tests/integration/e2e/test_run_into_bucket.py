@@ -68,3 +68,12 @@ def test_store_that_refuses_is_found_out_before_anything_is_made(
     assert (done.code, online.folders(), online.strays()) == (4, [], [])
     assert said in done.err
     assert bucket.uri in done.err
+
+
+def test_store_that_does_not_answer_is_named_before_anything_is_made(online: Harness, bucket: Bucket) -> None:
+    nowhere = replace(online, variables=online.variables | {"STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
+
+    done = nowhere.e2e("run", nowhere.write_job(timeouts={"publish": "7s"}), "--results", bucket.uri)
+
+    assert (done.code, nowhere.folders(), nowhere.strays()) == (4, [], []), done.err
+    assert f"e2e: {bucket.uri}/logs/{JOB}/latest-build.txt: " in done.err
