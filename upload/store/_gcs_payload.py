@@ -17,7 +17,7 @@ from upload.errors import ResultsError
 from upload.model import Put
 from upload.store._gcs_session import PIECE_BYTES
 
-_COMPRESS_LEVEL = 1  # logs come out an eighth larger than at 6, in half the time
+_COMPRESS_LEVEL = 6  # an eighth smaller than 1: the time is spent once, the bytes are read for years
 
 
 @contextmanager
