@@ -139,7 +139,7 @@ class _Collector:
     def _read_junit(self, path: str, source: BinaryIO) -> None:
         is_runner = path == layout.RUNNER_JUNIT
         cases = self._step_cases if is_runner else self._cases
-        for item in iter_junit(source, name=path):
+        for item in iter_junit(source, name=path, censor=self._censor.text):
             if isinstance(item, Finding):
                 self._note(item)
                 continue

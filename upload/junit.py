@@ -8,7 +8,7 @@ drops what it does not like without a word.) Nothing is kept but the case being 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,19 +48,22 @@ def read_junit(source: Path | bytes | BinaryIO, *, name: str, published: bool = 
     return JUnitRead(tuple(cases), tuple(findings))
 
 
-def iter_junit(source: Path | bytes | BinaryIO, *, name: str, published: bool = False) -> Iterator[Case | Finding]:
+def iter_junit(
+    source: Path | bytes | BinaryIO, *, name: str, published: bool = False, censor: Callable[[str], str] = str
+) -> Iterator[Case | Finding]:
     """Yield the cases of a JUnit file as they are read, and findings about it.
 
     ``name`` is the place that cases and findings give as their source. ``published``: the file comes from a bucket,
     so a case's ``name`` is what readers show and stays as it is; otherwise it gets its published name.
-    Each ``<flakyFailure>`` and ``<rerunFailure>`` is a case of its own, in the order of the attempts.
+    ``censor`` is given each attribute as it was written, before names are escaped and long ones cut; texts are the
+    caller's. Each ``<flakyFailure>`` and ``<rerunFailure>`` is a case of its own, in the order of the attempts.
     Findings: ``report.empty``, ``report.dtd``, ``report.malformed``, ``report.truncated`` (errors: what comes after is
     unknown); ``report.root``, ``report.encoding``, ``report.characters``, ``report.time``, ``report.long`` (warnings).
     Raises: OSError when ``source`` cannot be read.
     """
     with _opened(source) as stream:
         text = XMLText(stream)
-        reader = _Reader(name, CaseRules(source=name, published=published))
+        reader = _Reader(name, CaseRules(source=name, published=published), censor)
         yield from reader.read(text)
         for flaw in sorted(text.flaws):
             rule, what = _FLAWS[flaw]
@@ -85,8 +88,9 @@ class _Refused(Exception):
 class _Reader:
     """Follows the parser's events and turns each ``<testcase>`` into cases as soon as it ends."""
 
-    def __init__(self, name: str, rules: CaseRules) -> None:
+    def __init__(self, name: str, rules: CaseRules, censor: Callable[[str], str]) -> None:
         self._name = name
+        self._censor = censor
         self._rules = rules
         self._suites: list[str] = []  # the path of each open suite
         self._drafts: list[Draft] = []
@@ -137,6 +141,8 @@ class _Reader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._events += 1
+        # here, before anything is escaped or cut: half a secret would not be found any more
+        attributes = {key: self._censor(value) for key, value in attributes.items()}
         if len(self._sinks) >= DEEPEST:
             raise _Refused(self._error("report.malformed", f"elements stand more than {DEEPEST} deep in each other"))
         if ":" in tag:

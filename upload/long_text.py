@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 LONGEST_TEXT = 4_000_000
 """Characters of one text that are kept: fifty thousand lines. The whole report is published as it was."""
+LONGEST_WORD = 8192
+"""Longer than any token of the clouds."""
+
+_FIRST_WORD, _LAST_WORD = re.compile(r"\A\S+"), re.compile(r"(?<!\S)\S+\Z")
 
 
 class LongText:
@@ -49,12 +54,21 @@ class LongText:
             self._tail_size -= len(self._tail.popleft())
 
     def text(self) -> str:
-        """Return the text, or its two ends and between them how many characters are left out."""
+        """Return the text, or its two ends and between them how many characters are left out.
+
+        The words on both sides of the cut are left out too: half a secret would not be found any more.
+        """
         if not self.is_cut:
             return "".join((*self._head, *self._tail))
-        note = f"\n… {self.size - 2 * self._half} characters are left out here …\n"
         tail = "".join(self._tail)
-        return "".join((*self._head, note, tail[len(tail) - self._half :]))
+        head, tail = _whole_words("".join(self._head), tail[len(tail) - self._half :])
+        return f"{head}\n… {self.size - len(head) - len(tail)} characters are left out here …\n{tail}"
+
+
+def _whole_words(head: str, tail: str) -> tuple[str, str]:
+    """Return both ends without the words that the cut went through, or the ``LONGEST_WORD`` characters next to it."""
+    last, first = head[-LONGEST_WORD:], tail[:LONGEST_WORD]
+    return head[: len(head) - len(last)] + _LAST_WORD.sub("", last), _FIRST_WORD.sub("", first) + tail[len(first) :]
 
 
 def shortened(text: str, limit: int = LONGEST_TEXT) -> str:

@@ -57,6 +57,31 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize("secret", ["pa#ssword-1234567", "p\u00e4ssword-1234567", "password-1234567"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param('<testcase name="a {}"/>', id="name"),
+        pytest.param(f'<testcase name="{"a" * 3975} {{}} {"b" * 500}"/>', id="cut-name"),
+        pytest.param(f'<testcase name="[x]" classname="{"a" * 3990} {{}}"/>', id="cut-classname"),
+        pytest.param('<testcase name="[x]" time="11111111111111111111111111 {}"/>', id="time"),
+        pytest.param(f'<testcase name="{"a" * 90} {{}}">', id="open-case-of-a-cut-report"),
+        pytest.param(
+            f'<testcase name="[x]"><failure>{"x" * 1_999_990} {{}} {"y " * 1_100_000}</failure></testcase>',
+            id="cut-text",
+        ),
+    ],
+)
+def test_secret_is_censored_before_anything_is_escaped_or_cut(folder: Folder, secret: str, case: str) -> None:
+    folder.write("junit_01.xml", f"<testsuite>{case.format(secret)}")
+
+    published = folder.collect(Censor([secret]))
+
+    stored = b"".join(bodies(published).values()).decode() + "".join(f.what for f in published.findings)
+    for part in ("ssword", "pa#s", "pa\\x23s", "p\\xe4s"):
+        assert part not in stored
+
+
 def test_junit_is_replaced_by_shards_and_kept_as_original(folder: Folder) -> None:
     parallel = '<testsuites><testsuite name="p"><properties/><testcase name="[b]" time="2"/></testsuite></testsuites>'
     serial = (

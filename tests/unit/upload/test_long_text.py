@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,11 +14,22 @@ def test_text_is_whole_or_its_two_ends_however_it_came(pieces: list[str], limit:
         long.append(piece)
 
     whole = "".join(pieces)
-    half = limit // 2
-    missing = len(whole) - limit
-    ends = f"{whole[:half]}\n… {missing} characters are left out here …\n{whole[len(whole) - half :]}"
-    assert (long.is_cut, long.text()) == (missing > 0, ends if missing > 0 else whole)
+    head, tail = whole[: limit // 2], whole[len(whole) - limit // 2 :]
+    while head and not head[-1].isspace():
+        head = head[:-1]
+    while tail and not tail[0].isspace():
+        tail = tail[1:]
+    ends = f"{head}\n… {len(whole) - len(head) - len(tail)} characters are left out here …\n{tail}"
+    is_cut = len(whole) > limit
+    assert (long.is_cut, long.text()) == (is_cut, ends if is_cut else whole)
     assert long.text() == shortened(whole, limit)
+
+
+@pytest.mark.parametrize("place", range(40))
+def test_no_part_of_a_word_on_the_cut_is_kept(place: int) -> None:
+    text = "a " * 20 + "x" * place + " hunter2-hunter2 " + "y" * (40 - place) + " b" * 2000
+
+    assert not set("hunter") & set(shortened(text, 100).replace("characters are left out here", ""))
 
 
 def test_memory_is_that_of_the_ends() -> None:
