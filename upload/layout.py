@@ -151,7 +151,8 @@ def check_prefix(prefix: str) -> tuple[Finding, ...]:
     if prefix and not _PREFIX.fullmatch(prefix):
         what = f"prefix {prefix!r}: use letters, digits, '.', '_', '-' and '/' between them"
         return (Finding("prefix.name", prefix, what, readers),)
-    if f"{prefix}/".startswith(PULL_LOGS) and not _PULL.fullmatch(prefix.removeprefix(PULLS)):
+    is_pull = prefix.startswith(PULLS) and _PULL.fullmatch(prefix.removeprefix(PULLS))
+    if f"{prefix}/".startswith(PULL_LOGS) and not is_pull:
         what = f"prefix {prefix!r}: builds of pull requests lie in {PULLS}ORG_REPO/NUMBER or {BATCH}"
         return (Finding("prefix.name", prefix, what, readers),)
     return ()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from upload.publish import Prepared, Publication
     from upload.publish_folder import FolderRequest
 
+OF_A_FOLDER = ("job", "build", "pull", "metadata", "follow", "dry_run")
+
 
 @click.command(name="publish", short_help="Publish a run, or a folder of artifacts made elsewhere.")
 @click.argument("what", metavar="RUN|DIR")
@@ -42,8 +44,9 @@ def command(what: str, results: str | None, **options: str | tuple[str, ...] | N
     if not Path(what).is_dir():
         from e2e.lifecycle.publish import publish_run
 
-        if options["job"] or options["build"] or options["follow"]:
-            raise click.UsageError(f"{what} is no folder; --job, --build and --follow belong to a folder")
+        if any(options[name] for name in OF_A_FOLDER):
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in OF_A_FOLDER)
+            raise click.UsageError(f"{what} is no folder, to which {flags} belong")
         publish_run(what, results, new_attempt=bool(options["new_attempt"]))
         return 0
     return _publish_folder(Path(what), results, options)

@@ -133,6 +133,8 @@ def test_job_name_is_checked() -> None:
     [
         "a//b",
         "pr-logs",
+        "pr-logs/5",
+        "pr-logs/org_repo/5",
         "pr-logs/pull",
         "pr-logs/pull/org_repo",
         "pr-logs/pull/org_repo/0",

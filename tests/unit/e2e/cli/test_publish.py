@@ -98,6 +98,8 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
         (("publish", "art", "--job", "j", "--results", "b", "--metadata", "x"), 2, "KEY=VALUE"),
         (("publish", "art", "--job", "j", "--results", "art/junit_01.xml"), 4, "cannot be written"),
         (("publish", "no-such-run", "--job", "j"), 2, "is no folder"),
+        (("publish", "no-such-run", "--dry-run"), 2, "is no folder"),
+        (("publish", "no-such-run", "--pull", "batch"), 2, "is no folder"),
         (("results", "init", "my-bucket"), 2, "names no bucket"),
         (("results", "init", "gs://my-bucket/logs", "--dry-run"), 2, "names no bucket"),
         (("results", "no-such-run"), 2, "no-such-run"),
