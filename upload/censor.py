@@ -36,6 +36,7 @@ class Censor:
                 forms |= forms_of(raw)
         self._forms = frozenset(form for form in forms if len(form) >= SHORTEST)
         self._longest = max(map(len, self._forms), default=0)
+        self._sorted = sorted(self._forms)
         lengths: dict[bytes, set[int]] = {}
         offsets: dict[int, set[int]] = {}
         for form in self._forms:
@@ -85,9 +86,12 @@ class Censor:
 
     def settled(self, data: bytes) -> int:
         """Return how many of the first bytes are settled: none of them is in a secret that may go on behind the end."""
-        forms = sorted(self._forms)
+        forms = self._sorted
         cut = len(data)
         for start in range(max(0, cut - self._longest + 1), cut):
+            beginning = data[start : start + SHORTEST]
+            if len(beginning) == SHORTEST and beginning not in self._lengths:  # a long secret must not cost its square
+                continue
             tail = data[start:]
             place = bisect_left(forms, tail)
             if place < len(forms) and forms[place].startswith(tail):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from dataclasses import replace
 
 from e2e.lifecycle.attach import Later, adopt_claim, attached, find_run, take_over
 from e2e.lifecycle.display import make_display
-from e2e.lifecycle.publish import store_of
+from e2e.lifecycle.publish import frozen_folder, store_of
 from e2e.lifecycle.run import Run
 from e2e.lifecycle.sequence import STEPS, perform
 from e2e.settings import Settings, current_settings
@@ -60,6 +61,7 @@ def choose_build(run: Run, settings: Settings, results: str | None, *, new_attem
             return
     attempt_of = state.build if new_attempt else ""
     token = secrets.token_hex(8)
+    shutil.rmtree(frozen_folder(run.folder), ignore_errors=True)  # of the build that was claimed before
     run.change(
         lambda state: replace(
             state,

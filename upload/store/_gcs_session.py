@@ -80,10 +80,13 @@ class Session:
             self._open()
         if self._is_unsure and (done := self._put(b"", f"bytes */{self.source.size_bytes}")) is not None:
             return done
-        piece = self._read()
+        before, piece = self._offset, self._read()
         last = self._offset + len(piece) - 1
         sent_range = f"bytes {self._offset}-{last}/{self.source.size_bytes}"
-        return self._put(piece, sent_range, is_last=last + 1 == self.source.size_bytes)
+        done = self._put(piece, sent_range, is_last=last + 1 == self.source.size_bytes)
+        if done is None and self._offset <= before:
+            raise LostAnswer("the store kept nothing of a piece")  # so that it waits, and gives up in the end
+        return done
 
     def _open(self) -> None:
         if self._begun >= MOST_SESSIONS:
@@ -114,6 +117,8 @@ class Session:
         if told is None:  # nothing has arrived
             return 0
         match = _KEPT.fullmatch(told)
+        if match is not None and int(match[1]) == self.source.size_bytes - 1:
+            raise LostAnswer("all bytes have arrived, but the object is not there yet")
         if match is None or int(match[1]) >= self.source.size_bytes:
             raise InvalidResponse(answer, f"the store has {told[:60]!r} of {self.source.size_bytes} bytes")
         return int(match[1]) + 1

@@ -351,6 +351,15 @@ def test_store_that_forgets_every_session_is_given_up(store: Store, faults: Faul
         store.put(put("big", b"x" * SIZE))
 
 
+def test_store_that_keeps_nothing_of_a_piece_is_given_up(bucket: Bucket, faults: FaultProxy) -> None:
+    store = replace(bucket, endpoint=faults.url).store(patience=replace(IMPATIENT, operation_s=0.5))
+    faults.add(Act.ANSWER, is_piece, times=999, status=308)
+
+    with pytest.raises(StoreError, match="the store kept nothing of a piece"):
+        store.put(put("big", b"x" * SIZE))
+    assert len(faults.requests(is_piece)) < 500
+
+
 def test_large_file_may_take_longer_than_one_operation(bucket: Bucket, faults: FaultProxy) -> None:
     faults.add(Act.STALL, is_piece, times=3, seconds=0.4)
     store = replace(bucket, endpoint=faults.url).store(patience=replace(IMPATIENT, operation_s=0.9))
