@@ -20,7 +20,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
-from upload.errors import PreconditionFailed, StoreError, TooLarge
+from upload.errors import DeadlineExceeded, PreconditionFailed, StoreError, TooLarge
 from upload.layout import check_object_name, printable
 from upload.model import Put
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing, is_unclear, translate
@@ -149,7 +149,10 @@ class GcsStore:
         except StoreError as error:
             if not is_unclear(error):
                 raise
-            there = self.stat(put.path)
+            try:
+                there = self.stat(put.path)
+            except DeadlineExceeded:  # no time to look: what the store said is all that is known
+                raise error from None
             if there is None or not self._is_same(there, put):
                 raise
             return there
