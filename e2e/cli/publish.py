@@ -53,10 +53,9 @@ def command(what: str, results: str | None, **options: str | tuple[str, ...] | N
 
 
 def _publish_folder(folder: Path, results: str | None, options: dict[str, str | tuple[str, ...] | None]) -> int:
-    import os
     import time
 
-    from e2e.settings import read_settings
+    from e2e.settings import current_settings
     from upload.censor import Censor
     from upload.model import BuildRef
     from upload.publish_folder import FolderRequest, publish_folder
@@ -66,7 +65,7 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
         raise click.UsageError("a folder needs --job and --results")
     if options["new_attempt"] and not options["build"]:
         raise click.UsageError("--new-attempt of a folder needs --build, the build that it is another attempt of")
-    settings = read_settings(os.environ, cwd=Path.cwd())
+    settings = current_settings()
     wanted = BuildRef(_prefix(options), str(options["job"]), str(options["build"]))
     _check_names(wanted)
     request = FolderRequest(

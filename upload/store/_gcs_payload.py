@@ -15,8 +15,8 @@ import google_crc32c
 
 from upload.errors import ResultsError
 from upload.model import Put
-from upload.store._gcs_session import PIECE_BYTES
 
+PIECE_BYTES = 8 * 1024 * 1024  # a multiple of 256 KiB, as the protocol of sessions asks; larger files go in pieces
 _COMPRESS_LEVEL = 6  # an eighth smaller than 1: the time is spent once, the bytes are read for years
 
 

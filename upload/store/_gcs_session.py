@@ -6,7 +6,6 @@ gcs.md; https://cloud.google.com/storage/docs/performing-resumable-uploads.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,9 +17,9 @@ from requests import Response
 
 from upload.errors import ResultsError
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing
+from upload.store._gcs_payload import PIECE_BYTES, in_base64
 from upload.store.patience import Patience
 
-PIECE_BYTES = 8 * 1024 * 1024  # a multiple of 256 KiB, as the protocol asks
 MOST_SESSIONS = 8  # a server that forgets each session is no server
 
 _KEPT = re.compile(r"bytes=0-([0-9]{1,18})")
@@ -72,7 +71,7 @@ class Session:
     @property
     def crc32c(self) -> str:
         """The checksum of what was read, in base64; of everything once it is sent."""
-        return base64.b64encode(self._checksum.digest()).decode("ascii")
+        return in_base64(self._checksum)
 
     def _step(self) -> dict[str, Any] | None:
         """Send one piece; after a failure first ask what has arrived. None: there is more to send."""

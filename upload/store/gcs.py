@@ -147,12 +147,7 @@ class GcsStore:
         try:
             return self._persist(put.path, lambda: self._upload(put, replaces))
         except StoreError as error:
-            if not is_unclear(error):
-                raise
-            try:
-                there = self.stat(put.path)
-            except DeadlineExceeded:  # no time to look: what the store said is all that is known
-                raise error from None
+            there = self._found_after(error, put.path)
             if there is None or not self._is_same(there, put):
                 raise
             return there
@@ -188,7 +183,7 @@ class GcsStore:
         try:
             done = self._persist(put.path, compose)
         except StoreError as error:
-            found = self.stat(put.path) if is_unclear(error) else None
+            found = self._found_after(error, put.path)
             if found is None or found.generation == there.generation or found.size_bytes != size_bytes:
                 raise
             done = found
@@ -215,6 +210,15 @@ class GcsStore:
                 return
 
         self._persist(path, delete)
+
+    def _found_after(self, error: StoreError, path: str) -> ObjectStat | None:
+        """Return what is there after a write that may have been done all the same; None where it was not."""
+        if not is_unclear(error):
+            return None
+        try:
+            return self.stat(path)
+        except DeadlineExceeded:  # no time to look: what the store said is all that is known
+            raise error from None
 
     def _put_piece(self, piece: Put) -> ObjectStat:
         try:
