@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gcs import Bucket, make_bucket, running_server
+from tests.support.gcs import Bucket, make_bucket, publish_argv, running_server
 
 PAIRS = 3
 GCLOUD_AT_MOST, MANAGER_AT_MOST, LARGE_AT_MOST = 1 / 3, 1 / 1.3, 1.0
@@ -47,17 +47,7 @@ class Cost:
 
 
 def ours(folder: Path, bucket: Bucket, scratch: Path) -> tuple[list[str], dict[str, str]]:
-    argv = [
-        sys.executable,
-        "-m",
-        "e2e",
-        "publish",
-        str(folder),
-        "--job",
-        "ci-kubernetes-bench",
-        "--results",
-        bucket.uri,
-    ]
+    argv = publish_argv(folder, "ci-kubernetes-bench", bucket)
     return argv, {"STORAGE_EMULATOR_HOST": bucket.endpoint, "E2E_STATE_DIR": str(scratch)}
 
 

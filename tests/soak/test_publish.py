@@ -7,7 +7,6 @@ import random
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fault_proxy import Act, FaultProxy, Request
-from tests.support.gcs import Bucket
+from tests.support.gcs import Bucket, publish_argv
 from upload.documents import parse_latest
 from upload.results_cache import parse_cache
 from upload.store import Stored
@@ -75,7 +74,7 @@ def make_folder(place: Path, chance: Chance) -> Path:
 
 def publish(number: int, folder: Path, bucket: Bucket, proxy: FaultProxy, chance: Chance) -> None:
     """Publish one build, as often as it takes; the first tries may be killed."""
-    argv = [sys.executable, "-m", "e2e", "publish", str(folder), "--job", JOB, "--results", bucket.uri]
+    argv = publish_argv(folder, JOB, bucket)
     argv += ["--build", str(20260722060000 + number), "--version", "v1.36.3"]
     env = os.environ | {"STORAGE_EMULATOR_HOST": proxy.url, "E2E_STATE_DIR": f"{folder}-state"}
     for attempt in range(MOST_TRIES):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -41,6 +42,11 @@ class Bucket:
 
     def store(self, folder: str = "", patience: Patience = IMPATIENT) -> Store:
         return open_store(f"{self.uri}/{folder}".rstrip("/"), endpoint=self.endpoint, patience=patience)
+
+
+def publish_argv(folder: Path, job: str, bucket: Bucket) -> list[str]:
+    """Return the command that publishes a folder as a process; where the bucket is reached, its environment says."""
+    return [sys.executable, "-m", "e2e", "publish", str(folder), "--job", job, "--results", bucket.uri]
 
 
 @contextmanager

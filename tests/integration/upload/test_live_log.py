@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +15,7 @@ import pytest
 
 from e2e.lifecycle.follow import Follower, followed
 from tests.support.fault_proxy import Act, FaultProxy, Request
-from tests.support.gcs import IMPATIENT, Bucket
+from tests.support.gcs import IMPATIENT, Bucket, publish_argv
 from upload.censor import Censor
 from upload.errors import PreconditionFailed, StoreError
 from upload.layout import LOG_PIECE, NO_CACHE, build_paths
@@ -217,7 +216,7 @@ def test_publish_follows_a_folder_until_it_is_told(
 ) -> None:
     folder = source.parent / "artifacts"
     folder.mkdir()
-    argv = [sys.executable, "-m", "e2e", "publish", str(folder), "--job", BUILD.job, "--results", bucket.uri]
+    argv = publish_argv(folder, BUILD.job, bucket)
     env = os.environ | {"STORAGE_EMULATOR_HOST": faults.url, "E2E_STATE_DIR": str(tmp_path / "state")}
     log = folder / "build-log.txt"
     grow(log, "one\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fault_proxy import Act, Exchange, FaultProxy, Request
-from tests.support.gcs import IMPATIENT, Bucket
+from tests.support.gcs import IMPATIENT, Bucket, publish_argv
 from upload.censor import Censor
 from upload.documents import parse_latest
 from upload.errors import StoreError
@@ -148,19 +147,7 @@ def test_publish_killed_with_sigkill_goes_on_where_it_was(
     after: int, folder: Path, bucket: Bucket, faults: FaultProxy, tmp_path: Path
 ) -> None:
     faults.add(Act.STALL, lambda r: r.is_upload and len(faults.writes()) >= after, times=9, seconds=3.0)
-    argv = [
-        sys.executable,
-        "-m",
-        "e2e",
-        "publish",
-        str(folder),
-        "--job",
-        JOB,
-        "--results",
-        bucket.uri,
-        "--version",
-        "v1",
-    ]
+    argv = [*publish_argv(folder, JOB, bucket), "--version", "v1"]
     env = os.environ | {"STORAGE_EMULATOR_HOST": faults.url, "E2E_STATE_DIR": str(tmp_path / "state")}
     with subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL) as process:
         until = time.monotonic() + 60
@@ -225,7 +212,7 @@ def test_eight_processes_that_publish_one_job_at_once_lose_no_entry(
     env = os.environ | {"STORAGE_EMULATOR_HOST": faults.url}
     running = []
     for number in range(8):
-        argv = [sys.executable, "-m", "e2e", "publish", str(folder), "--job", JOB, "--results", bucket.uri]
+        argv = publish_argv(folder, JOB, bucket)
         argv += ["--build", str(20260722060000 + number), "--version", "v1"]
         own = env | {"E2E_STATE_DIR": str(tmp_path / str(number))}
         running.append(subprocess.Popen(argv, env=own, stdout=subprocess.DEVNULL))
