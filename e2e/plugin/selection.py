@@ -41,6 +41,7 @@ class Selection:
             self._skip_where_impossible(item)
         # those that take long first: begun last, they would be waited for alone
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+        items[:] = _dealt(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
     def _wanted(self, title: str) -> bool:
         focus, skip = self._options.focus, self._options.skip
@@ -54,6 +55,15 @@ class Selection:
         )
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _dealt(items: list[pytest.Item], hands: int) -> list[pytest.Item]:
+    """Order the items such that each of xdist's workers gets every n-th of them.
+
+    ``worksteal`` cuts the list into one stretch for each worker, shorter ones first: the first items, which are the
+    slow ones, would all go to one.
+    """
+    return [item for hand in reversed(range(hands)) for item in items[hand::hands]]
 
 
 def _name_all(items: list[pytest.Item]) -> Iterator[str]:

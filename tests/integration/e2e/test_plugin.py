@@ -375,6 +375,43 @@ def test_slow_cases_begin_first_and_the_others_keep_their_order(make_suite: Make
     assert started == ["b", "d", "a", "c"]
 
 
+TOGETHER = f"""
+{HEAD}
+import pathlib, time
+def meet(own, other, here):
+    (here / own).touch()
+    deadline = time.monotonic() + {PATIENCE_S} / 2
+    while not (here / other).exists():
+        assert time.monotonic() < deadline, f"{{other}} was not begun"
+        time.sleep(0.05)
+
+@pytest.fixture
+def here(request):
+    return pathlib.Path(request.config.rootpath)
+
+@pytest.mark.slow
+def test_b(here):
+    '''Thing should b.'''
+    meet("b", "d", here)
+
+@pytest.mark.slow
+def test_d(here):
+    '''Thing should d.'''
+    meet("d", "b", here)
+
+@pytest.mark.parametrize("n", range(7))
+def test_others(n):
+    '''Thing should be quick.'''
+"""
+
+
+def test_slow_cases_begin_on_different_workers(make_suite: MakeSuite) -> None:
+    suite = make_suite(test_some=TOGETHER)
+
+    assert suite.run("-n", "2", "--dist", "worksteal").returncode == 0
+    assert len(suite.finished()) == 9
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
