@@ -1,4 +1,4 @@
-"""Follows the events file of a suite: how many cases ended how, which run, what was left, and JUnit of what finished.
+"""Follows the events file of a suite: how many cases ended how, at which attempt, which run, and what was left.
 
 The events are those of ``e2e.plugin.events``: JSON lines, each flushed, so they survive a suite that is killed.
 """
@@ -25,6 +25,8 @@ class SuiteFollower:
     """What is known of one suite while it runs. ``look`` reads on; the rest are facts.
 
     ``base`` is the tally of an earlier pass of the same suite. ``ended`` is told of each case when it ends.
+    ``attempts``: the cases in the order of their ends, a list for each run of pytest; the second one and later ones run
+    what failed until then, and the last attempt of a case says how it ended.
     ``problems``: files that could not be collected, each of which is a failed case of its own.
     """
 
@@ -33,7 +35,7 @@ class SuiteFollower:
     base: Tally = NO_TALLY
     clock: Callable[[], float] = time.monotonic
     total: int = 0
-    finished: list[Case] = field(default_factory=list)
+    attempts: list[list[Case]] = field(default_factory=lambda: [[]])
     running: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
@@ -53,16 +55,28 @@ class SuiteFollower:
 
     def tally(self) -> Tally:
         """Return the counts, the earlier pass included."""
-        counts = {status: sum(case.status is status for case in self.finished) for status in Status}
-        failed = (case.name for case in self.finished if case.status is Status.FAILED)
-        names = (*self.base.failed_names, *dict.fromkeys(failed))
+        ended = self._ended()
+        counts = {status: sum(case.status is status for case in ended.values()) for status in Status}
+        once_failed = {case.name for attempt in self.attempts for case in attempt if case.status is Status.FAILED}
+        names = (*self.base.failed_names, *(case.name for case in ended.values() if case.status is Status.FAILED))
         return Tally(
-            total=self.base.total + max(self.total + len(self.problems), len(self.finished)),
+            total=self.base.total + max(self.total + len(self.problems), len(ended)),
             passed=self.base.passed + counts[Status.PASSED],
             failed=self.base.failed + counts[Status.FAILED],
             skipped=self.base.skipped + counts[Status.SKIPPED],
             failed_names=names[:NAMES_KEPT],
+            flaky=self.base.flaky
+            + sum(case.name in once_failed for case in ended.values() if case.status is Status.PASSED),
         )
+
+    def to_repeat(self) -> list[str]:
+        """Return the names of the cases that failed at their last attempt, without the files that do not import."""
+        failed = {case.name for case in self._ended().values() if case.status is Status.FAILED}
+        return sorted(failed.difference(map(_uncollected, self.problems)))
+
+    def _ended(self) -> dict[str, Case]:
+        """Return the last attempt of each case, in the order of the first ones."""
+        return {case.name: case for attempt in self.attempts for case in attempt}
 
     def _new_lines(self) -> list[bytes]:
         try:
@@ -78,17 +92,23 @@ class SuiteFollower:
     def _take(self, event: dict[str, Any]) -> None:
         kind, name = event.get("event"), str(event.get("name", ""))
         if kind == "collected":
-            self.total = int(event.get("total", 0))
-            self._began = self.clock()
+            self._begin_attempt(int(event.get("total", 0)))
         elif kind == "started":
             self.running[name] = float(event.get("at_s", 0.0))
         elif kind == "finished":
             self._finish(name, event)
         elif kind == "problem" and name not in self.problems:
             self.problems.append(name)
-            self._finish(f"[suite] {name} should be collected", {"status": "failed", **event})
+            self._finish(_uncollected(name), {"status": "failed", **event})
         elif kind == "leftover":
             self.leftovers.append(f"{event.get('kind', '')} {name}")
+
+    def _begin_attempt(self, total: int) -> None:
+        if self._began is None:
+            self.total, self._began = total, self.clock()
+            return
+        self.attempts.append([])
+        self.leftovers.clear()  # they are looked for at the end of each attempt
 
     def _finish(self, name: str, event: dict[str, Any]) -> None:
         self.running.pop(name, None)
@@ -98,11 +118,15 @@ class SuiteFollower:
             status = Status.FAILED
         text = str(event.get("text", ""))
         case = Case(name=name, status=status, seconds=float(event.get("seconds", 0.0)), text=text)
-        self.finished.append(case)
+        self.attempts[-1].append(case)
         self.ended(case)
 
     def _eta_s(self) -> float | None:
-        done = len(self.finished)
+        done = len(self._ended())
         if self._began is None or done < FEWEST_FOR_ETA or not self.total:
             return None
         return (self.clock() - self._began) / done * max(0, self.total - done)
+
+
+def _uncollected(file: str) -> str:
+    return f"[suite] {file} should be collected"

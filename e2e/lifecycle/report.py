@@ -30,6 +30,7 @@ def describe_run(folder: RunFolder, state: RunState, *, now_s: float) -> dict[st
             "passed": state.tally.passed,
             "failed": state.tally.failed,
             "skipped": state.tally.skipped,
+            "flaky": state.tally.flaky,
             "failed_names": list(state.tally.failed_names),
         },
         "clusters": {name: str(presence) for name, presence in state.clusters.items()},

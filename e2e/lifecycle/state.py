@@ -48,13 +48,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far the suite is or was. ``failed_names`` in the order of their end."""
+    """How far the suite is or was. ``failed_names`` in the order of their end; ``flaky``: passed, but not at first."""
 
     total: int = 0
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     failed_names: tuple[str, ...] = ()
+    flaky: int = 0
 
     @property
     def done(self) -> int:

@@ -39,8 +39,8 @@ def failure_lines(failures: Sequence[Failure]) -> list[str]:
 
 
 def tally_text(tally: Tally) -> str:
-    """Return ``50 passed, 1 failed, 2 skipped``, and how many never ran."""
-    parts = [f"{tally.passed} passed"]
+    """Return ``50 passed (1 flaky), 1 failed, 2 skipped``, and how many never ran."""
+    parts = [f"{tally.passed} passed" + (f" ({tally.flaky} flaky)" if tally.flaky else "")]
     parts += [f"{tally.failed} failed"] if tally.failed else []
     parts += [f"{tally.skipped} skipped"] if tally.skipped else []
     parts += [f"{tally.total - tally.done} not run"] if tally.total > tally.done else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from e2e.lifecycle.child import Command, Exit
 from e2e.lifecycle.progress import SuiteFollower
 from e2e.lifecycle.state import Tally
+from e2e.lifecycle.suite_junit import complete_junit, join_junit
 from e2e.lifecycle.testers import BrokenTester, Host, SuitePlan, SuiteResult
 from upload.errors import HarnessError, Outcome, UsageError
 
@@ -26,9 +28,12 @@ PASSED, FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = range(6)
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One run of pytest. ``shard``: the JUnit file it writes; ``workers`` 0: no processes beside it."""
+    """Cases that run together. ``name``: of the JUnit file they come to; ``workers`` 0: no processes beside pytest.
 
-    shard: str
+    Each of its attempts is one run of pytest: all cases, then those that failed.
+    """
+
+    name: str
     select: str
     workers: int
 
@@ -42,15 +47,15 @@ class PytestTester:
 
     def describe(self, plan: SuitePlan) -> tuple[tuple[str, ...], ...]:
         """Return the two command lines."""
-        return tuple(self._argv(plan, each, ()) for each in passes(plan))
+        return tuple(self._argv(plan, each) for each in passes(plan))
 
     def salvage(self, plan: SuitePlan, host: Host) -> Tally:
         """Write the JUnit that killed passes did not write, from their events; return what finished."""
         tally = Tally()
         for each in passes(plan):
-            follower = SuiteFollower(plan.work / f"{each.shard}.events.jsonl", host.case_ended, base=tally)
+            follower = SuiteFollower(_events(plan, each), host.case_ended, base=tally)
             follower.look()
-            complete_junit(plan.artifacts / each.shard, follower)
+            _collect(plan, each, follower)
             tally = follower.tally()
             if follower.running:
                 host.note(f"cut while running: {', '.join(sorted(follower.running))}")
@@ -82,13 +87,10 @@ class PytestTester:
         broken: tuple[str, ...] = ()  # files that do not import are reported by the first pass only
         stopped: HarnessError | None = None
         for each in passes(plan):
-            events = plan.work / f"{each.shard}.events.jsonl"
-            events.unlink(missing_ok=True)
-            follower = SuiteFollower(events, host.case_ended, base=tally)
+            _forget(plan, each)
+            follower = SuiteFollower(_events(plan, each), host.case_ended, base=tally)
             host.on_tick(_look(follower, host))
-            ended = host.run(Command(self._argv(plan, each, broken), plan.env, self._suite))
-            follower.look()
-            complete_junit(plan.artifacts / each.shard, follower)
+            ended = self._run_attempts(plan, each, follower, host, broken)
             tally, tail = follower.tally(), ended.output_tail or tail
             broken = (*broken, *follower.problems)
             leftovers = follower.leftovers  # the last look knows what is left of all
@@ -97,24 +99,46 @@ class PytestTester:
             if ended.stopped:
                 stopped = ended.stopped
                 break
-            codes.append(check_code(ended))
+            codes.append(ended.code)
         return replace(
             verdict(codes, tally, stopped=stopped), stopped=stopped, output_tail=tail, leftovers=tuple(leftovers)
         )
 
-    def _argv(self, plan: SuitePlan, each: Pass, broken: Sequence[str]) -> tuple[str, ...]:
+    def _run_attempts(
+        self, plan: SuitePlan, each: Pass, follower: SuiteFollower, host: Host, broken: Sequence[str]
+    ) -> Exit:
+        """Run the pass, then what failed in it until it passes or has had its attempts; return how the last one ended."""
+        argv = self._argv(plan, each, ignored=broken)
+        for attempt in range(1, plan.attempts + 1):
+            ended = host.run(Command(argv, plan.env, self._suite))
+            follower.look()
+            _collect(plan, each, follower)
+            failed = follower.to_repeat()
+            if ended.stopped or (check_code(ended) != FAILED) or not failed or attempt == plan.attempts:
+                break
+            host.note(f"attempt {attempt + 1} of {plan.attempts} of {len(failed)} failed: {', '.join(failed)}")
+            only = plan.work / "again.json"
+            only.write_text(json.dumps(failed), encoding="utf-8")
+            few = replace(each, workers=min(each.workers, len(failed)))
+            argv = self._argv(plan, few, attempt=attempt + 1, ignored=(*broken, *follower.problems), only=only)
+        return ended
+
+    def _argv(
+        self, plan: SuitePlan, each: Pass, *, attempt: int = 1, ignored: Sequence[str] = (), only: Path | None = None
+    ) -> tuple[str, ...]:
         parallel = ("-n", str(each.workers), "--dist", "worksteal") if each.workers else ("-n", "0")
         removal = ("--e2e-remove", "never", "--e2e-gone-within", "0") if plan.cluster_goes else ()
         return (
             *self._start(each.select),
             *(*parallel, "-q"),
-            *("--junitxml", str(plan.artifacts / each.shard), "--basetemp", str(plan.work / "tmp")),
+            *("--junitxml", str(attempt_file(plan, each, attempt)), "--basetemp", str(plan.work / "tmp")),
             *("--e2e-cluster", str(plan.cluster_file), "--e2e-run", plan.run),
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),
-            *("--e2e-events", str(plan.work / f"{each.shard}.events.jsonl")),
+            *("--e2e-events", str(_events(plan, each))),
             *removal,
             *_titles(plan),
-            *(f"--ignore={self._suite / name}" for name in broken),
+            *(("--e2e-only", str(only)) if only else ()),
+            *(f"--ignore={self._suite / name}" for name in ignored),
         )
 
     def _start(self, select: str) -> tuple[str, ...]:
@@ -128,8 +152,8 @@ class PytestTester:
 def passes(plan: SuitePlan) -> tuple[Pass, Pass]:
     """Return what is run: the cases that bear company, then those that do not."""
     return (
-        Pass("junit_01.xml", f"({plan.select}) and not serial", plan.workers),
-        Pass("junit_02.xml", f"({plan.select}) and serial", 0),
+        Pass("junit_01", f"({plan.select}) and not serial", plan.workers),
+        Pass("junit_02", f"({plan.select}) and serial", 0),
     )
 
 
@@ -165,20 +189,24 @@ def verdict(codes: Sequence[int], tally: Tally, *, stopped: HarnessError | None)
     return SuiteResult(Outcome.PASSED, "", tally)
 
 
-def complete_junit(path: Path, follower: SuiteFollower) -> None:
-    """Write the JUnit file from the events when pytest was killed before it wrote it whole."""
-    if _is_whole(path) or not follower.finished:
-        return
-    from upload.junit_render import render_one
-
-    path.write_bytes(render_one(follower.finished))
+def attempt_file(plan: SuitePlan, each: Pass, attempt: int) -> Path:
+    """Return where pytest writes the JUnit of one attempt, counted from 1."""
+    return plan.work / f"{each.name}.{attempt}.xml"
 
 
-def _is_whole(path: Path) -> bool:
-    """Say whether the file ends as pytest's does: it writes it in one go, so a cut shows at the end."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 64))
-            return file.read().rstrip().endswith((b"</testsuites>", b"</testsuite>"))
-    except FileNotFoundError:
-        return False
+def _events(plan: SuitePlan, each: Pass) -> Path:
+    return plan.work / f"{each.name}.events.jsonl"
+
+
+def _forget(plan: SuitePlan, each: Pass) -> None:
+    """Remove what an earlier suite of the same run left."""
+    for file in (_events(plan, each), *plan.work.glob(f"{each.name}.*.xml")):
+        file.unlink(missing_ok=True)
+
+
+def _collect(plan: SuitePlan, each: Pass, follower: SuiteFollower) -> None:
+    """Make the attempts so far one JUnit file of the artifacts."""
+    files = [attempt_file(plan, each, number) for number, _ in enumerate(follower.attempts, start=1)]
+    for file, cases in zip(files, follower.attempts, strict=True):
+        complete_junit(file, cases)
+    join_junit([file for file in files if file.exists()], plan.artifacts / f"{each.name}.xml")

@@ -35,8 +35,9 @@ class SuitePlan:
 
     ``select``: marker expression; ``focus`` and ``skip``: regular expressions on titles, or empty. ``artifacts``: gets
     ``junit_NN.xml`` and ``failures/``; ``work``: private, for everything else; ``secrets_file``: gets values that must
-    not be published; ``env``: the environment for what the tester starts. ``cluster_goes``: the cluster is removed right
-    after the suite, so that removing what the suite made would only cost time.
+    not be published; ``env``: the environment for what the tester starts. ``attempts``: how often a case that fails is
+    tried in all; each attempt is a case of the same name in the same JUnit file. ``cluster_goes``: the cluster is
+    removed right after the suite, so that removing what the suite made would only cost time.
     """
 
     run: str
@@ -49,6 +50,7 @@ class SuitePlan:
     workers: int
     focus: str = ""
     skip: str = ""
+    attempts: int = 1
     cluster_goes: bool = False
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 

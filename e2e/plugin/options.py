@@ -20,7 +20,8 @@ class RunOptions:
 
     ``run``: ``<job>-<build>``, the value behind every label. ``evidence``: folder that gets ``failures/``-like folders,
     one per failed case; ``events``: JSON lines for the live display; ``secrets``: JSON lines with values that must
-    never be published; each is None where it is not wanted. ``focus`` and ``skip`` search in titles.
+    never be published; each is None where it is not wanted. ``focus`` and ``skip`` search in titles;
+    ``only``: the titles that may run.
     ``gone_within_s``: how long, after the last case, to wait for what was removed to be gone; 0 on a cluster that is
     itself about to go. ``needs``: file for what the selected cases must be allowed to do. ``remove``: when namespaces
     are removed, ``each`` after its case, all at the ``end``, or ``never``: pods that run hold memory, but a removal
@@ -35,6 +36,7 @@ class RunOptions:
     secrets: Path | None = None
     focus: re.Pattern[str] | None = None
     skip: re.Pattern[str] | None = None
+    only: frozenset[str] | None = None
     needs: Path | None = None
     gone_within_s: float = 30.0
     remove: str = "end"
@@ -68,6 +70,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--e2e-focus", metavar="RE", help="run only cases whose title matches")
     group.addoption("--e2e-skip", metavar="RE", help="leave out cases whose title matches")
+    group.addoption("--e2e-only", metavar="FILE", help="run only the cases whose titles stand in FILE, a JSON list")
 
 
 def read_options(config: pytest.Config) -> RunOptions:
@@ -88,6 +91,7 @@ def read_options(config: pytest.Config) -> RunOptions:
         secrets=_path(config, "e2e_secrets"),
         focus=_pattern(config, "e2e_focus"),
         skip=_pattern(config, "e2e_skip"),
+        only=_titles(config, "e2e_only"),
         needs=_path(config, "e2e_needs"),
         gone_within_s=config.getoption("e2e_gone_within"),
         remove=config.getoption("e2e_remove") or ("each" if PODS_RUN in cluster.features else "end"),
@@ -97,6 +101,16 @@ def read_options(config: pytest.Config) -> RunOptions:
 def _path(config: pytest.Config, name: str) -> Path | None:
     value = config.getoption(name)
     return Path(value).absolute() if value else None
+
+
+def _titles(config: pytest.Config, name: str) -> frozenset[str] | None:
+    file = _path(config, name)
+    if file is None:
+        return None
+    try:
+        return frozenset(map(str, json.loads(file.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError) as exc:
+        raise pytest.UsageError(f"--{name.replace('_', '-')} {file}: no list of titles: {exc}") from exc
 
 
 def _pattern(config: pytest.Config, name: str) -> re.Pattern[str] | None:

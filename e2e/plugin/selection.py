@@ -44,8 +44,12 @@ class Selection:
         items[:] = _dealt(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
     def _wanted(self, title: str) -> bool:
-        focus, skip = self._options.focus, self._options.skip
-        return (focus is None or focus.search(title) is not None) and (skip is None or skip.search(title) is None)
+        focus, skip, only = self._options.focus, self._options.skip, self._options.only
+        return (
+            (focus is None or focus.search(title) is not None)
+            and (skip is None or skip.search(title) is None)
+            and (only is None or title in only)
+        )
 
     def _skip_where_impossible(self, item: pytest.Item) -> None:
         reason = reason_to_skip(

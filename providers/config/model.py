@@ -166,6 +166,9 @@ class Suite(Section):
         default=None, description="a pytest marker expression, and-ed with the preset's"
     )
     workers: int = Field(default=8, ge=1, le=256, description="how many cases run at a time")
+    flake_attempts: int = Field(
+        default=1, ge=1, le=10, description="how often a failing case is tried in all; one that then passes is flaky"
+    )
     focus: Regex | None = Field(default=None, description="run only cases whose title matches this regular expression")
     skip: Regex | None = Field(default=None, description="leave out cases whose title matches this regular expression")
 

@@ -51,7 +51,13 @@ class Harness:
         return self.home / "results" / "bucket"
 
     def write_job(
-        self, *, suite: str = "pass", tester: str = "fake", timeouts: dict[str, str] | None = None, **provider: Any
+        self,
+        *,
+        suite: str = "pass",
+        tester: str = "fake",
+        attempts: int = 1,
+        timeouts: dict[str, str] | None = None,
+        **provider: Any,
     ) -> Path:
         """Write a config; ``suite``: how the fake tester behaves; ``provider``: how the fake provider does.
 
@@ -61,7 +67,7 @@ class Harness:
             "job": JOB,
             "kubernetes": "v1.36.3",
             "provider": {"name": "fake", **provider} if tester != "pytest" else {"name": "local"},
-            "suite": {"tester": tester, "focus": suite, "workers": 2},
+            "suite": {"tester": tester, "focus": suite, "workers": 2, "flake_attempts": attempts},
             "party": "tests",
             "contact": {"github": "someone", "email": "someone@example.com"},
             "results": {"store": str(self.store)},

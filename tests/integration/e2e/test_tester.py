@@ -22,6 +22,18 @@ def cases(harness: Harness, name: str) -> dict[str, str]:
     }
 
 
+def attempts(harness: Harness) -> dict[str, list[str]]:
+    """Return what the cases of each title hold, in the order of publication."""
+    from lxml import etree
+
+    (build,) = harness.builds()
+    found: dict[str, list[str]] = {}
+    for file in sorted((build / "artifacts").glob("junit_0*.xml")):
+        for case in etree.parse(file).iter("testcase"):
+            found.setdefault(str(case.get("name")), []).append(",".join(child.tag for child in case))
+    return found
+
+
 @pytest.mark.full
 def test_suite_runs_in_two_passes_and_is_published(harness: Harness) -> None:
     (harness.home / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
@@ -54,6 +66,52 @@ def test_suite_that_is_cut_publishes_what_finished(harness: Harness) -> None:
     assert cases(harness, "junit_01.xml") == {"[sig-tiny] Passing should pass": ""}
     log = (harness.builds()[0] / "build-log.txt").read_text()
     assert "cut while running: [sig-tiny] Hanging should be cut" in log
+    assert harness.strays() == []
+
+
+WAVERING = "[sig-tiny] Wavering should pass at its second attempt"
+RELUCTANT = "[sig-tiny] Reluctant should pass at its third attempt [Serial]"
+
+
+def test_case_that_fails_and_then_passes_is_flaky_and_no_failure(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job(tester="tiny", suite="Passing|Wavering|Reluctant", attempts=3))
+
+    assert done.code == 0, done.err
+    assert "SUCCESS: 3 passed (2 flaky)" in done.err
+    assert attempts(harness) == {
+        "[sig-tiny] Passing should pass": [""],
+        WAVERING: ["failure", ""],
+        RELUCTANT: ["failure", "failure", ""],
+    }
+    finished = harness.finished()
+    assert (finished["result"], finished["metadata"]["flaky-cases"]) == ("SUCCESS", f"{WAVERING}; {RELUCTANT}")
+    assert harness.e2e("verify", harness.store).code == 0
+
+
+def test_case_that_fails_at_every_attempt_has_failed(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job(tester="tiny", suite="Failing|Wavering", attempts=2))
+
+    assert done.code == 1, done.err
+    assert "FAILURE: 1 passed (1 flaky), 1 failed" in done.err
+    assert attempts(harness) == {"[sig-tiny] Failing should fail": ["failure", "failure"], WAVERING: ["failure", ""]}
+
+
+def test_suite_that_is_cut_at_its_second_attempt_publishes_both(harness: Harness) -> None:
+    process = harness.start("run", harness.write_job(tester="tiny", suite="Stubborn|Wavering", attempts=2))
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        events = "".join(path.read_text() for path in harness.state_dir.glob("runs/*/work/*.events.jsonl"))
+        if events.count('"finished"') == 3 and events.count('"started"') == 4:
+            break
+        time.sleep(0.05)
+
+    done = kill(process, signal.SIGTERM)
+
+    assert (done.code, harness.finished()["result"]) == (130, "ABORTED"), done.err
+    assert attempts(harness) == {
+        "[sig-tiny] Stubborn should fail and then be cut": ["failure"],
+        WAVERING: ["failure", ""],
+    }
     assert harness.strays() == []
 
 

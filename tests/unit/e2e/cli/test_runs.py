@@ -126,7 +126,7 @@ def test_results_are_told_as_json(tmp_path: Path) -> None:
         "run": "ci-x-1",
         "outcome": "tests_failed",
         "exit_code": 1,
-        "cases": {"total": 2, "passed": 1, "failed": 1, "skipped": 0, "failed_names": ["b"]},
+        "cases": {"total": 2, "passed": 1, "failed": 1, "skipped": 0, "flaky": 0, "failed_names": ["b"]},
         "failures": [{"step": "Test", "outcome": "tests_failed", "text": "1 of 2 cases failed", "hint": ""}],
     }
 

@@ -114,3 +114,25 @@ def test_leftovers_are_kept(tmp_path: Path) -> None:
     follower.look()
 
     assert follower.leftovers == ["ClusterRole left"]
+
+
+def test_last_attempt_says_how_a_case_ended(tmp_path: Path) -> None:
+    follower, file, _ = make(tmp_path)
+    broken = {"event": "problem", "name": "test_x.py", "text": "SyntaxError"}
+    write(file, broken, {"event": "collected", "total": 4})
+    write(file, ended("a"), ended("b", "failed"), ended("c", "failed"), ended("d", "skipped"))
+    write(file, {"event": "leftover", "kind": "Namespace", "name": "n"})
+    first, again = follower.look().tally, follower.to_repeat()
+    write(file, {"event": "collected", "total": 2}, ended("c"), ended("b", "failed", "still"))
+    write(file, {"event": "leftover", "kind": "Namespace", "name": "n"})
+
+    last = follower.look().tally
+
+    uncollected = "[suite] test_x.py should be collected"
+    assert (first, again) == (Tally(5, 1, 3, 1, (uncollected, "b", "c")), ["b", "c"])
+    assert (last, follower.to_repeat()) == (Tally(5, 2, 2, 1, (uncollected, "b"), flaky=1), ["b"])
+    assert [[case.name for case in attempt] for attempt in follower.attempts] == [
+        [uncollected, "a", "b", "c", "d"],
+        ["c", "b"],
+    ]
+    assert follower.leftovers == ["Namespace n"]
