@@ -24,6 +24,7 @@ from upload.errors import DeadlineExceeded, PreconditionFailed, StoreError, TooL
 from upload.layout import check_object_name, printable
 from upload.model import Put
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing, is_unclear, translate
+from upload.store._gcs_multipart import Multipart, Resource
 from upload.store._gcs_payload import checksum, opened, payload, plain
 from upload.store._gcs_session import Session, Source
 from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
@@ -74,6 +75,7 @@ class GcsStore:
         self._patience = patience
         self._bucket: storage.Bucket | None = None
         self._client: storage.Client | None = None
+        self._multipart: Multipart | None = None
         self._lock = Lock()
 
     @property
@@ -114,7 +116,7 @@ class GcsStore:
                 blob.reload(retry=None, timeout=self._patience.timeouts())
             except api.NotFound:
                 return None
-            return _describe(path, blob)
+            return _describe(path, blob._properties)  # noqa: SLF001  # the resource that it wraps
 
         return self._persist(path, attempt)
 
@@ -178,7 +180,7 @@ class GcsStore:
             )
             if not blob.generation or blob.size != size_bytes:
                 raise LostAnswer("the answer does not describe the object")
-            return _describe(put.path, blob)
+            return _describe(put.path, blob._properties)  # noqa: SLF001  # the resource that it wraps
 
         try:
             done = self._persist(put.path, compose)
@@ -228,44 +230,44 @@ class GcsStore:
             return self.put(piece, replaces=found.generation if found else 0)
 
     def _upload(self, put: Put, replaces: int) -> ObjectStat:
+        with payload(put) as (stream, size_bytes, known):
+            if known:
+                crc32c, resource = known, self._upload_whole(put, stream.read(), known, replaces)
+            else:
+                crc32c, resource = self._upload_in_pieces(put, stream, size_bytes, replaces)
+        if not resource.get("generation") or not resource.get("crc32c"):
+            raise LostAnswer("the answer does not describe the object")
+        done = _describe(put.path, resource)
+        if (done.crc32c, done.size_bytes) != (crc32c, size_bytes):
+            what = (
+                f"stored are {done.size_bytes} bytes with checksum {done.crc32c}, sent were {size_bytes} with {crc32c}"
+            )
+            raise StoreError(self.uri_of(put.path), 0, what)
+        return done
+
+    def _upload_whole(self, put: Put, body: bytes, crc32c: str, replaces: int) -> Resource:
+        self._get_client()
+        assert self._multipart is not None
+        properties = {
+            "name": self._full(put.path),
+            "contentType": put.content_type,
+            "contentEncoding": put.content_encoding,
+            "cacheControl": put.cache_control,
+            "metadata": dict(put.metadata),
+            "crc32c": crc32c,
+        }
+        return self._multipart.send({key: value for key, value in properties.items() if value}, body, replaces=replaces)
+
+    def _upload_in_pieces(self, put: Put, stream: IO[bytes], size_bytes: int, replaces: int) -> tuple[str, Resource]:
+        """Send a large file; return the checksum of what was sent, and the object."""
         blob = self._blob(put.path)
         blob.content_encoding = put.content_encoding or None
         blob.cache_control = put.cache_control or None
         blob.metadata = dict(put.metadata) or None
-        with payload(put) as (stream, size_bytes, known):
-            if known:
-                crc32c = known
-                self._upload_whole(blob, stream, size_bytes, put.content_type, replaces=replaces)
-            else:
-                crc32c = self._upload_in_pieces(blob, stream, size_bytes, put.content_type, replaces=replaces)
-        if not blob.generation or not blob.crc32c:
-            raise LostAnswer("the answer does not describe the object")
-        if (blob.crc32c, blob.size) != (crc32c, size_bytes):
-            what = f"stored are {blob.size} bytes with checksum {blob.crc32c}, sent were {size_bytes} with {crc32c}"
-            raise StoreError(self.uri_of(put.path), 0, what)
-        return _describe(put.path, blob)
-
-    def _upload_whole(
-        self, blob: storage.Blob, stream: IO[bytes], size_bytes: int, content_type: str, *, replaces: int
-    ) -> None:
-        blob.upload_from_file(
-            stream,
-            size=size_bytes,
-            content_type=content_type,
-            if_generation_match=replaces,
-            checksum="crc32c",
-            retry=None,
-            timeout=self._patience.timeouts(),
-        )
-
-    def _upload_in_pieces(
-        self, blob: storage.Blob, stream: IO[bytes], size_bytes: int, content_type: str, *, replaces: int
-    ) -> str:
-        """Send a large file and return the checksum of what was sent."""
 
         def begin() -> str:
             url = blob.create_resumable_upload_session(
-                content_type,
+                put.content_type,
                 size=size_bytes,
                 checksum=None,
                 if_generation_match=replaces,
@@ -274,11 +276,10 @@ class GcsStore:
             )
             return str(url)
 
-        uri = f"{self.uri}/{blob.name[len(self._full('')) :]}"
         transport = self._get_client()._http  # noqa: SLF001  # the library's own session, with its credentials
-        session = Session(Source(stream, size_bytes, uri), begin, transport.request, self._patience)
-        blob._set_properties(session.send())  # noqa: SLF001  # as the library does with an answer
-        return session.crc32c
+        session = Session(Source(stream, size_bytes, self.uri_of(put.path)), begin, transport.request, self._patience)
+        resource = session.send()
+        return session.crc32c, resource
 
     def _is_same(self, there: ObjectStat, put: Put) -> bool:
         if not set(put.metadata) <= set(there.metadata):  # a server may add keys of its own
@@ -322,6 +323,7 @@ class GcsStore:
                 self._client._bucket_metadata_cache = None  # noqa: SLF001  # its only other switch is the environment
                 _read_environment_once(self._client)
                 self._bucket = self._client.bucket(self._bucket_name)
+                self._multipart = Multipart.of(self._client, self._bucket_name, self._patience.timeouts)
             return self._client
 
     def _connect(self) -> storage.Client:
@@ -347,14 +349,14 @@ def _read_environment_once(client: storage.Client) -> None:
     session.trust_env = False
 
 
-def _describe(path: str, blob: storage.Blob) -> ObjectStat:
+def _describe(path: str, resource: Resource) -> ObjectStat:
     return ObjectStat(
         path=path,
-        size_bytes=int(blob.size or 0),
-        generation=int(blob.generation),
-        content_type=blob.content_type or "",
-        content_encoding=blob.content_encoding or "",
-        cache_control=blob.cache_control or "",
-        crc32c=blob.crc32c or "",
-        metadata=tuple(sorted((blob.metadata or {}).items())),
+        size_bytes=int(resource.get("size") or 0),
+        generation=int(resource["generation"]),
+        content_type=resource.get("contentType") or "",
+        content_encoding=resource.get("contentEncoding") or "",
+        cache_control=resource.get("cacheControl") or "",
+        crc32c=resource.get("crc32c") or "",
+        metadata=tuple(sorted((resource.get("metadata") or {}).items())),
     )
