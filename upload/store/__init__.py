@@ -47,7 +47,8 @@ def open_store(
         bucket, _, folder = rest.partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(f"{uri}: {bucket!r} is no bucket name", hint="gs://BUCKET or gs://BUCKET/FOLDER")
-        from upload.store.gcs import Credentials, GcsStore
+        from upload.store._gcs_client import Credentials
+        from upload.store.gcs import GcsStore
 
         credentials = Credentials.IF_FOUND if anonymous_too else Credentials.NEEDED
         return GcsStore(

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from enum import Enum
 from io import BytesIO
 from threading import Lock
 from typing import IO, Any, TypeVar
 
 from google.api_core import exceptions as api
-from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
 from upload.errors import DeadlineExceeded, PreconditionFailed, StoreError, TooLarge
 from upload.layout import check_object_name, printable
 from upload.model import Put
+from upload.store._gcs_client import Credentials, connect
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing, is_unclear, translate
 from upload.store._gcs_multipart import Multipart, Resource
 from upload.store._gcs_payload import checksum, opened, payload, plain
@@ -31,14 +30,6 @@ from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
 from upload.store.patience import Patience
 
 T = TypeVar("T")
-
-
-class Credentials(Enum):
-    """Whether a bucket is used with credentials."""
-
-    NEEDED = "those of the environment; an error when there are none"
-    IF_FOUND = "those of the environment, or none: enough to read a public bucket"
-    NONE = "none, even where there are some"
 
 
 class _Overflow(Exception):
@@ -318,35 +309,10 @@ class GcsStore:
     def _get_client(self) -> storage.Client:
         with self._lock:
             if self._client is None:
-                self._client = self._connect()
-                # an uploader need not be allowed to read the bucket's metadata, which the library asks for unasked
-                self._client._bucket_metadata_cache = None  # noqa: SLF001  # its only other switch is the environment
-                _read_environment_once(self._client)
+                self._client = self._mapped("", lambda: connect(self._endpoint, self._credentials))
                 self._bucket = self._client.bucket(self._bucket_name)
                 self._multipart = Multipart.of(self._client, self._bucket_name, self._patience.timeouts)
             return self._client
-
-    def _connect(self) -> storage.Client:
-        if self._endpoint:
-            nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # ships no types
-            return storage.Client(project=None, credentials=nobody, client_options={"api_endpoint": self._endpoint})
-        if self._credentials is Credentials.NONE:
-            return storage.Client.create_anonymous_client()
-        try:
-            return storage.Client(project=None)
-        except DefaultCredentialsError as error:
-            if self._credentials is Credentials.IF_FOUND:
-                return storage.Client.create_anonymous_client()
-            raise translate(error, self.uri, self._bucket_name) from error
-
-
-def _read_environment_once(client: storage.Client) -> None:
-    """Take proxies and certificates from the environment now; requests would do so for each of thousands of objects."""
-    session = client._http  # noqa: SLF001  # the library's own session, with its credentials
-    url = client._connection.API_BASE_URL  # noqa: SLF001  # one host is all that is talked to
-    found = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
-    session.trust_env = False
 
 
 def _describe(path: str, resource: Resource) -> ObjectStat:
