@@ -22,6 +22,7 @@ KEEP = ("never", "on-failure", "always")
 @click.option(
     "--build", default="", metavar="ID", help="Build id: an integer of the job's width. Default: the time, in UTC."
 )
+@click.option("--pull", default="", metavar="ORG_REPO/NUMBER", help="Pull request that is tested, or batch.")
 @click.option("--artifacts", type=click.Path(path_type=Path), metavar="DIR", help="Empty folder for artifacts.")
 @click.option("--keep", type=click.Choice(KEEP), help="When the cluster stays up. Default: what the config says.")
 @click.option("--offline", is_flag=True, help="Open no network; a version that must be looked up is the pinned one.")
@@ -78,4 +79,5 @@ def _order(ref: str, options: dict[str, Any]) -> Order:
         artifacts=options["artifacts"],
         test_s=options["timeout"],
         offline=options["offline"],
+        pull=options["pull"],
     )

@@ -24,7 +24,7 @@ def site_folder(store: Store) -> Path | None:
 def addresses(store: Store, build: BuildRef, job: Mapping[str, Any]) -> tuple[str, ...]:
     """Return one line for each place, the same before and after the run. ``job``: the config in JSON."""
     folder = store.uri_of(build_paths(build).folder)
-    site = site_folder(store)
+    site = site_folder(store) if build.prefix == job["results"]["prefix"] else None  # it shows no pull requests
     dashboard = job["dashboard"]
     tab = f"{TESTGRID}/{quote(dashboard['name'])}#{quote(dashboard['tab'])}"
     if site is None:

@@ -24,7 +24,7 @@ from e2e.settings import Settings
 from providers.contracts import Deadline
 from upload.documents import Started
 from upload.errors import ProviderError, ResultsError, UsageError
-from upload.layout import BUILD_LOG
+from upload.layout import BUILD_LOG, check_prefix, pull_prefix
 from upload.model import BuildRef
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ SPARE_S = 3600  # how long one that is not kept may outlive its run
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the command line asks for. ``store`` empty: nothing is published. ``build``: a build id, or empty."""
+    """What the command line asks for.
+
+    ``store`` empty: nothing is published. ``build``: a build id, or empty. ``pull``: the pull request that is tested, as
+    ``ORG_REPO/NUMBER``, or ``batch``, or empty.
+    """
 
     ref: str
     job: JobConfig
@@ -48,6 +52,12 @@ class Order:
     artifacts: Path | None = None
     test_s: int | None = None
     offline: bool = False
+    pull: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the store that the job lies in."""
+        return pull_prefix(self.pull) if self.pull else self.job.results.prefix
 
 
 @contextmanager
@@ -101,10 +111,13 @@ def make_artifacts(folder: Path) -> None:
 def check_order(order: Order) -> None:
     """Raise UsageError for what is wrong by itself, before anything is looked up.
 
-    That is a build id that no store takes, and a folder that is not empty: results of two runs must not mix.
+    That is a build id that no store takes, a pull request that no reader finds, and a folder that is not empty: results
+    of two runs must not mix.
     """
     from upload.claim import check_form
 
+    for finding in check_prefix(order.prefix):
+        raise UsageError(finding.what, hint="give --pull ORG_REPO/NUMBER, such as kubernetes_kubernetes/12345")
     if order.build:
         check_form(order.build)
     folder = order.artifacts
@@ -159,7 +172,7 @@ def first_state(order: Order, settings: Settings, version: Version, *, name: str
         expires_s=now_s + lasts_s + (SPARE_S if order.keep is Keep.NEVER else KEPT_S),
         keep=order.keep,
         store=order.store,
-        prefix=order.job.results.prefix,
+        prefix=order.prefix,
         build=name.rpartition("-")[2],
         claim_token=secrets.token_hex(8),
         version=version.text,

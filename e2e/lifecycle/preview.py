@@ -51,7 +51,7 @@ def _next_build(order: Order, now_s: int) -> str:
     from upload.store import open_store
 
     try:
-        newest = newest_number(open_store(order.store, anonymous_too=True), order.job.results.prefix, order.job.job)
+        newest = newest_number(open_store(order.store, anonymous_too=True), order.prefix, order.job.job)
     except HarnessError:  # a bucket that only the real run may read
         newest = ""
     if order.build:
@@ -66,11 +66,12 @@ def _uploads(order: Order, build: str) -> Iterator[str]:
     from upload.store import open_store
 
     store = open_store(order.store, anonymous_too=True)
-    paths = build_paths(BuildRef(order.job.results.prefix, order.job.job, build))
+    paths = build_paths(BuildRef(order.prefix, order.job.job, build))
     some = [
         f"{paths.artifacts}{name}" for name in ("junit_NN.xml", RUNNER_JUNIT, CASES, "cluster/c1/...", "failures/...")
     ]
-    for path in (paths.started, *some, paths.log, paths.finished, paths.cache, paths.latest):
+    alias = (paths.alias,) if paths.alias else ()
+    for path in (*alias, paths.started, *some, paths.log, paths.finished, paths.cache, paths.latest):
         yield f"upload:     {store.uri_of(path)}"
 
 

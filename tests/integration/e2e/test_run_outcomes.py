@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.harness import Harness
+from tests.support.harness import JOB, Harness
 
 CANARY = "canary-5b1f0c9d7e"
 
@@ -143,6 +143,35 @@ def test_run_into_a_store_that_cannot_be_written_creates_nothing(harness: Harnes
 
     assert (done.code, harness.folders(), harness.strays()) == (4, [], [])
     assert "file" in done.err
+
+
+def test_run_of_a_pull_request_is_published_with_its_alias(harness: Harness) -> None:
+    pull = ("--pull", "kubernetes_kubernetes/7")
+
+    planned = harness.e2e("run", harness.write_job(), *pull, "--build", "20260722000000", "--dry-run")
+    done = harness.e2e("run", harness.write_job(), *pull, "--build", "20260722000000")
+
+    bucket = harness.store
+    build = bucket / "pr-logs/pull/kubernetes_kubernetes/7" / JOB / "20260722000000"
+    alias = bucket / "pr-logs/directory" / JOB / "20260722000000.txt"
+    assert (done.code, harness.e2e("verify", bucket).code) == (0, 0), done.err
+    assert sorted(path.name for path in build.iterdir()) == [
+        "artifacts",
+        "build-log.txt",
+        "finished.json",
+        "started.json",
+    ]
+    assert alias.read_text().strip() == build.as_uri()
+    assert f"results:  {build.as_uri()}/" in done.err
+    assert [f"upload:     {path.as_uri()}" in planned.out for path in (alias, build / "finished.json")] == [True, True]
+
+
+@pytest.mark.parametrize("pull", ["kubernetes_kubernetes/x", "../logs", "kubernetes_kubernetes"])
+def test_pull_request_that_no_reader_finds_is_refused(harness: Harness, pull: str) -> None:
+    done = harness.e2e("run", harness.write_job(), "--pull", pull)
+
+    assert (done.code, harness.store.exists()) == (2, False)
+    assert "give --pull ORG_REPO/NUMBER" in done.err
 
 
 def test_site_that_cannot_be_made_is_only_a_note(harness: Harness) -> None:
