@@ -76,6 +76,7 @@ _TYPES = {
 _TEXT = ("text/", "application/json", "application/x-ndjson", "application/xml", "image/svg+xml")
 
 _JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _PULL = re.compile(r"batch|(?!batch/)[A-Za-z0-9][A-Za-z0-9._-]*/[1-9][0-9]{0,18}")
 _LISTED_JOB = re.compile(r"^kubernetes|kubernetes-build|kubelet-gce-e2e-ci|ci-kubernetes")
@@ -256,7 +257,7 @@ def _name_problem(path: str) -> str:
         return "the name is not UTF-8"
     if size > LONGEST_NAME_BYTES:
         return f"the name has {size} bytes; a store takes {LONGEST_NAME_BYTES}"
-    if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in "\u2028\u2029" for c in path):
+    if _CONTROL.search(path):
         return "the name has control characters"
     if not path or any(part in ("", ".", "..") for part in path.split("/")):
         return "the name has an empty part, '.' or '..'"
