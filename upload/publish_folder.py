@@ -30,7 +30,7 @@ ATTEMPT_OF = "attempt-of"
 class FolderRequest:
     """A folder and what it becomes. ``wanted.number`` is empty for the next free id. ``now_s``: UTC epoch.
 
-    ``new_attempt``: ``wanted.number`` is a build that is there; the folder becomes another one, whose metadata
+    ``commit``: of what was tested, where no clone records tell. ``new_attempt``: ``wanted.number`` is a build that is there; the folder becomes another one, whose metadata
     ``attempt-of`` names it.
     """
 
@@ -41,6 +41,7 @@ class FolderRequest:
     version: str = UNKNOWN_VERSION
     metadata: Pairs = ()
     new_attempt: bool = False
+    commit: str = ""
 
     @property
     def claims(self) -> BuildRef:
@@ -132,7 +133,7 @@ def _claimed(memory: _Memory, request: FolderRequest, store: Store, censor: Cens
         request.now_s,
         censor.text(request.node),
         censor.text(request.version),
-        repo_commit=censor.text(clones.repo_commit),
+        repo_commit=censor.text(clones.repo_commit or request.commit),
         repos=tuple((censor.text(repo), censor.text(refs)) for repo, refs in clones.repos),
     )
     return claim(store, wanted, started, now_s=memory.now_s, token=lambda: memory.token)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from upload.censor import Censor
+    from upload.git_version import GitVersion
     from upload.model import BuildRef, Finding
     from upload.publish import Prepared, Publication
     from upload.publish_folder import FolderRequest
 
-OF_A_FOLDER = ("job", "build", "pull", "metadata", "follow", "dry_run")
+OF_A_FOLDER = ("job", "build", "pull", "version", "source", "metadata", "follow", "dry_run")
 
 
 @click.command(name="publish", short_help="Publish a run, or a folder of artifacts made elsewhere.")
@@ -27,13 +28,19 @@ OF_A_FOLDER = ("job", "build", "pull", "metadata", "follow", "dry_run")
     "--prefix", default="logs", show_default=True, help="Folder of the store that a DIR's job lies in, but for --pull."
 )
 @click.option("--pull", default="", metavar="ORG_REPO/NUMBER", help="Pull request that a DIR tests, or batch.")
-@click.option("--version", default="unknown", show_default=True, help="Version that a DIR's tests ran against.")
+@click.option("--version", default="", help="Version that a DIR's tests ran against. Default: that of --source.")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="CHECKOUT",
+    help="Git checkout that a DIR's tests ran against: its version and commit are published.",
+)
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="More metadata of a DIR's build. May be repeated.")
 @click.option("--follow", is_flag=True, help="Send DIR/build-log.txt while it grows; publish DIR at SIGTERM or SIGINT.")
 @click.option("--new-attempt", is_flag=True, help="Publish under a new id, as another attempt of --build or RUN.")
 @click.option("--dry-run", is_flag=True, help="Print what would be stored; write nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
-def command(what: str, results: str | None, **options: str | tuple[str, ...] | None) -> int:
+def command(what: str, results: str | None, **options: Any) -> int:
     """Publish the results of RUN again, or those in DIR as a new build.
 
     The verdict comes from DIR's JUnit files. Exits with 0 once all is stored, whatever the tests' verdict.
@@ -52,9 +59,10 @@ def command(what: str, results: str | None, **options: str | tuple[str, ...] | N
     return _publish_folder(Path(what), results, options)
 
 
-def _publish_folder(folder: Path, results: str | None, options: dict[str, str | tuple[str, ...] | None]) -> int:
+def _publish_folder(folder: Path, results: str | None, options: dict[str, Any]) -> int:
     import time
 
+    from e2e.lifecycle.folder import make_private
     from e2e.settings import current_settings
     from upload.censor import Censor
     from upload.model import BuildRef
@@ -66,6 +74,7 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
     if options["new_attempt"] and not options["build"]:
         raise click.UsageError("--new-attempt of a folder needs --build, the build that it is another attempt of")
     settings = current_settings()
+    source = _source(options["source"])
     wanted = BuildRef(_prefix(options), str(options["job"]), str(options["build"]))
     _check_names(wanted)
     request = FolderRequest(
@@ -73,7 +82,8 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
         wanted=wanted,
         node=settings.node,
         now_s=int(time.time()),
-        version=str(options["version"]),
+        version=str(options["version"]) or source.version,
+        commit=source.commit,
         metadata=(*settings.metadata, *_pairs(options["metadata"])),
         new_attempt=bool(options["new_attempt"]),
     )
@@ -82,7 +92,9 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, str | 
         _show_plan(request, results, censor_secrets=settings.secrets)
         return 0
     follow = _follow(results, folder, censor) if options["follow"] else None
-    done = publish_folder(request, store, censor=censor, state=settings.state / "publish", meanwhile=follow)
+    memory = settings.state / "publish"
+    make_private(memory)
+    done = publish_folder(request, store, censor=censor, state=memory, meanwhile=follow)
     _show_done(done)
     return 0
 
@@ -110,7 +122,14 @@ def _follow(results: str, folder: Path, censor: Censor) -> Callable[[BuildRef], 
     return follow
 
 
-def _prefix(options: dict[str, str | tuple[str, ...] | None]) -> str:
+def _source(checkout: Path | None) -> GitVersion:
+    from upload.documents import UNKNOWN_VERSION
+    from upload.git_version import GitVersion, read_git
+
+    return read_git(checkout) if checkout else GitVersion(UNKNOWN_VERSION, "")
+
+
+def _prefix(options: dict[str, Any]) -> str:
     from upload.layout import pull_prefix
 
     return pull_prefix(str(options["pull"])) if options["pull"] else str(options["prefix"]).strip("/")
@@ -177,9 +196,9 @@ def _line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def _pairs(given: str | tuple[str, ...] | None) -> tuple[tuple[str, str], ...]:
+def _pairs(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
     pairs = []
-    for item in given or ():
+    for item in given:
         key, found, value = item.partition("=")
         if not found or not key:
             raise click.UsageError(f"--metadata {item}: KEY=VALUE is expected")

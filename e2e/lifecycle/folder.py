@@ -176,8 +176,9 @@ def create_folder(state_dir: Path, names: Callable[[int], str], *, tries: int) -
 
 
 def make_private(path: Path) -> None:
-    """Make a folder and its parents, readable by nobody else."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make a folder and those of its parents that are missing, readable by nobody else."""
+    for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
+        missing.mkdir(exist_ok=True, mode=0o700)
     if path.stat().st_uid == os.geteuid():
         path.chmod(0o700)
 

@@ -96,6 +96,8 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
         (("publish", "art", "--job", "j", "--results", "b", "--build", "v1"), 2, "plain integer"),
         (("publish", "art", "--job", "j", "--results", "s3://b"), 2, "no store of kind 's3'"),
         (("publish", "art", "--job", "j", "--results", "b", "--metadata", "x"), 2, "KEY=VALUE"),
+        (("publish", "art", "--job", "j", "--results", "b", "--source", "nowhere"), 2, "nowhere"),
+        (("publish", "no-such-run", "--source", "."), 2, "is no folder"),
         (("publish", "art", "--job", "j", "--results", "art/junit_01.xml"), 4, "cannot be written"),
         (("publish", "no-such-run", "--job", "j"), 2, "is no folder"),
         (("publish", "no-such-run", "--dry-run"), 2, "is no folder"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.lifecycle.folder import RunFolder, create_folder, write_private
+from e2e.lifecycle.folder import RunFolder, create_folder, make_private, write_private
 from providers.contracts import Cluster
 from tests.unit.e2e.lifecycle.test_state import make_state
 from upload.errors import HarnessError, UsageError
@@ -34,6 +34,14 @@ def test_folder_and_files_are_readable_by_nobody_else(folder: RunFolder) -> None
     files = [path for path in folder.path.rglob("*") if path.is_file()]
     assert {mode(path) for path in folders} == {0o700}
     assert ({mode(path) for path in files}, len(files)) == ({0o600}, 3)
+
+
+def test_missing_parents_are_private_too_and_others_are_left_alone(tmp_path: Path) -> None:
+    before = mode(tmp_path)
+    make_private(tmp_path / "state" / "e2e" / "runs")
+
+    made = [tmp_path / part for part in ("state", "state/e2e", "state/e2e/runs")]
+    assert ([mode(path) for path in made], mode(tmp_path)) == ([0o700] * 3, before)
 
 
 def test_names_that_are_taken_are_passed_over(tmp_path: Path) -> None:
