@@ -54,7 +54,11 @@ PORTS_NEEDED = len(_PORT_OPTIONS)
 LINE_SHOWN = 300
 _TAKEN = "address already in use"
 # etcd ends with its whole usage, some programs with a stack: the reason stands above that
-_TELLING = re.compile(r"error|fatal|panic|fail|not defined|denied|too large|no space", re.IGNORECASE)
+_REASONS = (  # what says why, before what only says that
+    re.compile(r"not defined|denied|too large|no space", re.IGNORECASE),
+    re.compile(r"error|fatal|panic|fail", re.IGNORECASE),
+)
+_STACK = re.compile(r"^goroutine \d+ \[", re.MULTILINE)  # what Go prints behind a panic
 
 ChoosePorts = Callable[[int], tuple[int, ...]]
 
@@ -226,9 +230,10 @@ class Death:
     @property
     def last_line(self) -> str:
         """The last line it logged that tells a reason, else its very last, cut to what a message can hold."""
-        lines = [line.strip() for line in self.output_tail.splitlines() if line.strip()]
-        telling = [line for line in lines if _TELLING.search(line)]
-        return (telling or lines or ["it logged nothing"])[-1][:LINE_SHOWN]
+        before_stack = _STACK.split(self.output_tail, maxsplit=1)[0]
+        lines = [line.strip() for line in before_stack.splitlines() if line.strip()]
+        told = ([line for line in lines if reason.search(line)] for reason in _REASONS)
+        return (next(filter(None, told), lines) or ["it logged nothing"])[-1][:LINE_SHOWN]
 
     @property
     def port_taken(self) -> bool:

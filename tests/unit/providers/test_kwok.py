@@ -181,8 +181,13 @@ def test_a_taken_port_is_known_by_the_log(log: str, taken: bool) -> None:
         ("starting\nserving\n\n", "serving"),
         ("", "it logged nothing"),
         (f"Error: {'x' * 500}\n", f"Error: {'x' * 293}"),
+        ("panic: no\n\ngoroutine 1 [running]:\nzap.(*Logger).Panic(0x1)\n\tlogger.go:285\n", "panic: no"),
+        (
+            '{"msg":"WAL","error":"no space left"}\npanic: failed to create WAL\n',
+            '{"msg":"WAL","error":"no space left"}',
+        ),
     ],
-    ids=["reason before usage", "no reason", "nothing", "long"],
+    ids=["reason before usage", "no reason", "nothing", "long", "stack of a panic", "reason before panic"],
 )
 def test_the_telling_line_of_a_log_is_shown(log: str, line: str) -> None:
     assert Death("etcd", log).last_line == line
