@@ -65,12 +65,22 @@ class LiveLog:
             if self._there:
                 self._there = self.store.extend(put, self._there, piece=_piece(self.build))
             else:
-                self._there = self.store.put(put)
+                self._there = self._begin(put)
         except PreconditionFailed:  # somebody else's, or final already: fold_log finds out
             self.is_over = True
             return 0
         self._tried, self._read = (0, 0), self._read + ready
         return ready
+
+    def _begin(self, put: Put) -> ObjectStat:
+        """Write the first bytes; a live log that an earlier process of this publish left is begun anew."""
+        try:
+            return self.store.put(put)
+        except PreconditionFailed:
+            left = self.store.stat(put.path)
+            if left is None or LIVE not in left.metadata:
+                raise
+            return self.store.put(put, replaces=left.generation)
 
     def _look(self) -> None:
         """Find out whether a try that ended in an error was done all the same."""
@@ -109,7 +119,10 @@ def fold_log(store: Store, build: BuildRef, log: Put) -> ObjectStat:
 def _replace(store: GrowingStore, build: BuildRef, log: Put, there: ObjectStat) -> ObjectStat:
     rest = _rest(log.body, there.size_bytes)
     if rest and len(rest) <= _BLOCK_BYTES and store.is_beginning(there, log):
-        return store.extend(_live_put(build, rest), there, piece=_piece(build))
+        done = store.extend(_live_put(build, rest), there, piece=_piece(build))
+        if not store.is_beginning(done, log):  # an answer got lost, and what was found then is not what we added
+            raise PreconditionFailed(store.uri_of(log.path))
+        return done
     return store.put(replace(log, metadata=(*log.metadata, LIVE)), replaces=there.generation)
 
 

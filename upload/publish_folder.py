@@ -74,7 +74,7 @@ def publish_folder(
     """Store a folder as a build. ``state``: a private folder where an unfinished publish is remembered.
 
     ``meanwhile`` is called once the build is claimed, before the folder is read, and returns when the tests ended (UTC
-    epoch).
+    epoch); not for a build that is finished.
 
     Killed at any point and called again with the same arguments it goes on with the same build. A build that is finished
     with the same content is left as it is; with other content that is a ResultsError.
@@ -85,7 +85,7 @@ def publish_folder(
     memory = state / _key(request, store)
     with _alone(memory):
         build = _build_of(memory, request, store, censor)
-        if meanwhile is not None:
+        if meanwhile is not None and store.stat(build_paths(build).finished) is None:
             request = replace(request, now_s=meanwhile(build))
         subject = store.uri_of(build_paths(build).folder)
         with FileJournal(memory / "journal", subject) as journal:

@@ -27,6 +27,8 @@ WORKERS = 8
 MERGE_TRIES = 60  # each lost race waits a second: a store takes about one write a second to one object
 HOPELESS = (401, 403, 404)  # the next object would get the same answer
 
+ANOTHER_ATTEMPT = "add --new-attempt to publish it as another attempt"
+
 Update = Callable[[bytes | None], bytes | None]
 
 
@@ -123,15 +125,14 @@ def _is_finished(sender: _Sender, plan: Plan) -> bool:
     if found is None:
         return False
     uri = sender.store.uri_of(plan.finished.path)
-    hint = "add --new-attempt to publish it as another attempt"
     if not isinstance(plan.finished.body, bytes) or not same_but_for_time(found.body, plan.finished.body):
-        raise ResultsError(f"{uri}: the build is finished with another verdict", hint=hint)
-    rest = [put for put in plan.puts()[:-1] if not sender.journal.has(put.path)]
+        raise ResultsError(f"{uri}: the build is finished with another verdict", hint=ANOTHER_ATTEMPT)
+    rest = [put for put in plan.puts()[:-1] if not sender.journal.has(put)]
     with ThreadPoolExecutor(sender.pace.workers) as pool:
         there = list(pool.map(sender.store.holds, rest))
     missing = [put.path for put, is_there in zip(rest, there, strict=True) if not is_there]
     if missing:
-        raise ResultsError(f"{uri}: the build is finished without {missing[0]} as it is here", hint=hint)
+        raise ResultsError(f"{uri}: the build is finished without {missing[0]} as it is here", hint=ANOTHER_ATTEMPT)
     return True
 
 
@@ -159,10 +160,10 @@ def _send_all(sender: _Sender, puts: Sequence[Put], tally: _Tally) -> None:
 
 
 def _send_log(sender: _Sender, build: BuildRef, log: Put, tally: _Tally) -> None:
-    is_there = sender.journal.has(log.path)
+    is_there = sender.journal.has(log)
     if not is_there:
         fold_log(sender.store, build, log)
-        sender.journal.add(log.path)
+        sender.journal.add(log)
     _count(tally, log, was_written=not is_there)
 
 
@@ -170,16 +171,23 @@ def _store(sender: _Sender, put: Put) -> bool | None:
     """Write one object. True: written, False: it was there, None: not tried because the store refuses everything."""
     if sender.hopeless.is_set():
         return None
-    if sender.journal.has(put.path):
+    if sender.journal.has(put):
         return False
     try:
         sender.store.put(put)
+    except PreconditionFailed as error:
+        raise _changed(sender.store.uri_of(put.path)) from error
     except StoreError as error:
         if error.status in HOPELESS:
             sender.hopeless.set()
         raise
-    sender.journal.add(put.path)
+    sender.journal.add(put)
     return True
+
+
+def _changed(uri: str) -> ResultsError:
+    what = "an earlier try stored it with other content: the file changed since, or the build is somebody else's"
+    return ResultsError(f"{uri}: {what}", hint=ANOTHER_ATTEMPT)
 
 
 def _finish(sender: _Sender, plan: Plan, tally: _Tally) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from upload.censor import Censor
     from upload.git_version import GitVersion
@@ -91,35 +92,31 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, Any]) 
     if options["dry_run"]:
         _show_plan(request, results, censor_secrets=settings.secrets)
         return 0
-    follow = _follow(results, folder, censor) if options["follow"] else None
     memory = settings.state / "publish"
     make_private(memory)
-    done = publish_folder(request, store, censor=censor, state=memory, meanwhile=follow)
+    with _following(results, folder, censor) if options["follow"] else nullcontext() as follow:
+        done = publish_folder(request, store, censor=censor, state=memory, meanwhile=follow)
     _show_done(done)
     return 0
 
 
-def _follow(results: str, folder: Path, censor: Censor) -> Callable[[BuildRef], int]:
-    """Return what sends the log until a signal says that the tests have ended; a second one is that of any program."""
-    import signal
-    import threading
+@contextmanager
+def _following(results: str, folder: Path, censor: Censor) -> Iterator[Callable[[BuildRef], int]]:
+    """Give what sends the log until a signal says that the tests have ended; it may come before that begins."""
     import time
 
-    from e2e.lifecycle.follow import Follower, followed
+    from e2e.lifecycle.follow import Follower, followed, until_told
     from upload.layout import BUILD_LOG
 
-    ended = threading.Event()
+    with until_told() as wait:
 
-    def follow(build: BuildRef) -> int:
-        before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-        click.echo(f"following  {folder / BUILD_LOG}")
-        with followed(Follower(results, build, folder / BUILD_LOG, lambda: censor)):
-            ended.wait()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        return int(time.time())
+        def follow(build: BuildRef) -> int:
+            click.echo(f"following  {folder / BUILD_LOG}")
+            with followed(Follower(results, build, folder / BUILD_LOG, lambda: censor)):
+                wait()
+            return int(time.time())
 
-    return follow
+        yield follow
 
 
 def _source(checkout: Path | None) -> GitVersion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 5.0  # how soon the first bytes are sent
 OPERATION_S = 20.0  # then the next round tries again
+LATENCY_S = 0.2  # how soon a signal is heard of
 FAREWELL_S = 5.0  # for what is on its way when it ends
 
 
@@ -85,3 +87,29 @@ def followed(follower: Follower) -> Iterator[None]:
         yield
     finally:
         follower.stop()
+
+
+@contextmanager
+def until_told() -> Iterator[Callable[[], None]]:
+    """Give what waits for SIGINT or SIGTERM, also one that came since; a second one does what it did before."""
+    told = False
+
+    def tell(*_: object) -> None:
+        # a plain flag: whoever waits for an Event holds its lock now and then, and a handler runs in between
+        nonlocal told
+        told = True
+        forget()
+
+    def forget() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def wait() -> None:
+        while not told:
+            time.sleep(LATENCY_S)
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield wait
+    finally:
+        forget()

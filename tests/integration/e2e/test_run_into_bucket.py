@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from dataclasses import replace
 
 import pytest
 
 from tests.support.fault_proxy import Act, FaultProxy, Request
 from tests.support.gcs import Bucket, bucket, faults, gcs_server
-from tests.support.harness import JOB, Harness
+from tests.support.harness import JOB, Harness, kill
 from upload.verify import verify
 
 __all__ = ["bucket", "faults", "gcs_server"]
@@ -35,6 +37,31 @@ def test_run_is_published_whole_and_in_order(online: Harness, bucket: Bucket, fa
     assert sent[0] == f"{build}/started.json"
     assert sent[-3:] == [f"{build}/finished.json", f"logs/{JOB}/jobResultsCache.json", f"logs/{JOB}/latest-build.txt"]
     assert f"{bucket.uri}/{build}/" in done.err
+
+
+@pytest.mark.slow
+def test_log_is_in_the_bucket_while_the_run_goes_on(online: Harness, bucket: Bucket, faults: FaultProxy) -> None:
+    process = online.start("run", online.write_job(suite="hang"), "--results", bucket.uri)
+    until = time.monotonic() + 60
+    while not any(path.endswith("/build-log.txt") for path in faults.writes()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    build = f"logs/{JOB}/{online.state().build}"
+    meanwhile = bucket.store().read(f"{build}/build-log.txt")
+
+    done = kill(process, signal.SIGTERM)
+
+    final = bucket.store().read(f"{build}/build-log.txt")
+    assert done.code == 130, done.err
+    assert meanwhile is not None
+    assert final is not None
+    assert b"Passing should be done" in meanwhile.body
+    assert final.body.startswith(meanwhile.body)
+    assert b"ABORTED" in final.body
+    writes = [path.removeprefix(f"{build}/") for path in faults.writes()]
+    assert (writes[0], writes.index("build-log.txt") < writes.index("finished.json")) == ("started.json", True)
+    assert writes.count("finished.json") == 1
+    assert verify(bucket.store(), now_s=online.state().ended_s).findings == ()
 
 
 def test_failing_store_in_the_middle_costs_nothing(online: Harness, bucket: Bucket, faults: FaultProxy) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.lifecycle.follow import Follower, followed
+from e2e.lifecycle.follow import Follower, followed, until_told
 from tests.support.fault_proxy import Act, FaultProxy, Request
 from tests.support.gcs import IMPATIENT, Bucket, publish_argv
 from upload.censor import Censor
@@ -164,6 +164,38 @@ def test_log_of_somebody_else_is_neither_followed_nor_replaced(
     assert stored(bucket) == "theirs"
 
 
+def test_live_log_that_a_killed_process_left_is_begun_anew(store: GrowingStore, source: Path, bucket: Bucket) -> None:
+    grow(source, "one\n")
+    live(store, source).send_more()
+    grow(source, "two\n")
+
+    again = live(store, source)
+    assert (again.send_more(), stored(bucket)) == (8, "one\ntwo\n")
+    grow(source, "three\n")
+    assert (again.send_more(), stored(bucket)) == (6, "one\ntwo\nthree\n")
+
+
+def test_bytes_of_somebody_else_never_become_a_part_of_the_final_log(
+    store: GrowingStore, source: Path, bucket: Bucket, faults: FaultProxy
+) -> None:
+    """The answer to our compose is lost, and the object that is found then has our size but not our bytes."""
+    grow(source, "one\n")
+    live(store, source).send_more()
+    theirs = Put(PATHS.log, b"one\nTWO\n", "text/plain", metadata=(LIVE,))
+
+    def overtaken(request: Request) -> bool:
+        if request.is_compose:
+            there = bucket.store().stat(PATHS.log)
+            bucket.store().put(theirs, replaces=there.generation if there else 0)
+        return request.is_compose
+
+    faults.add(Act.CUT_BEFORE, overtaken)
+
+    fold_log(store, BUILD, final("one\ntwo\n"))
+
+    assert stored(bucket) == "one\ntwo\n"
+
+
 def test_follower_that_goes_on_after_the_final_log_adds_nothing(
     store: GrowingStore, source: Path, bucket: Bucket
 ) -> None:
@@ -207,6 +239,36 @@ def test_folder_is_not_followed_since_its_log_is_here(source: Path, tmp_path: Pa
         time.sleep(0.1)
 
     assert not (tmp_path / "store").exists()
+
+
+def test_finished_build_is_not_followed(bucket: Bucket, tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    grow(folder / "build-log.txt", "one\n")
+    argv = [*publish_argv(folder, BUILD.job, bucket), "--build", BUILD.number]
+    env = os.environ | {"STORAGE_EMULATOR_HOST": bucket.endpoint, "E2E_STATE_DIR": str(tmp_path / "state")}
+    subprocess.run(argv, env=env, check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+    again = subprocess.run([*argv, "--follow"], env=env, capture_output=True, text=True, timeout=60)  # noqa: PLW1510
+
+    assert (again.returncode, stored(bucket)) == (0, "one\n")
+    assert "the build was finished already, with the same content" in again.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_first_signal_ends_the_waiting_and_the_second_is_that_of_any_program(number: signal.Signals) -> None:
+    heard: list[int] = []
+    before = signal.signal(number, lambda *_: heard.append(number))
+    try:
+        with until_told() as wait:
+            os.kill(os.getpid(), number)  # before anybody waits
+            wait()
+            os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
+
+    assert heard == [number, number]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from tests.support.fault_proxy import Act, Exchange, FaultProxy, Request
 from tests.support.gcs import IMPATIENT, Bucket, publish_argv
 from upload.censor import Censor
 from upload.documents import parse_latest
-from upload.errors import StoreError
+from upload.errors import ResultsError, StoreError
 from upload.layout import NO_CACHE
 from upload.model import BuildRef, Put
 from upload.publish_folder import FolderRequest, publish_folder
@@ -112,7 +112,7 @@ def test_finished_is_never_there_when_an_artifact_could_not_be_stored(
     faults.add(Act.ANSWER, is_one_artifact, times=99, status=412, body=b"{}")
 
     store = replace(bucket, endpoint=faults.url).store()
-    with pytest.raises(StoreError):
+    with pytest.raises(ResultsError):
         publish(folder, store, tmp_path / "state")
     assert not [p for p in faults.writes() if p.endswith(("finished.json", "jobResultsCache.json", "latest-build.txt"))]
 

@@ -129,7 +129,7 @@ def test_foreign_object_in_the_builds_folder_is_not_overwritten(store: Watched) 
     path = f"logs/{JOB}/20260722000000/artifacts/05.txt"
     store.inner.put(Put(path, b"theirs", "text/plain"))
 
-    with pytest.raises(PreconditionFailed):
+    with pytest.raises(ResultsError, match=f"{path}: an earlier try stored it with other content"):
         send(plan(), store, pace=PACE)
     assert snapshot(store)[path] == b"theirs"
     assert not [p for p in store.puts if not p.startswith(f"logs/{JOB}/20260722000000/artifacts/")]
@@ -233,9 +233,42 @@ def test_update_that_always_loses_the_race_ends_with_an_error(store: Watched) ->
     assert (len(waits), max(waits) <= 1.0) == (60, True)
 
 
+def put_of(path: str, body: bytes | Path = b"body") -> Put:
+    return Put(path, body, "text/plain")
+
+
+def test_journal_remembers_what_was_stored_and_not_only_that_something_was(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"body")
+    with FileJournal(tmp_path / "j", "one") as journal:
+        journal.add(put_of("a", file))
+
+    with FileJournal(tmp_path / "j", "one") as journal:
+        same, other = journal.has(put_of("a")), journal.has(put_of("a", b"bodY"))
+    assert (same, other) == (True, False)
+
+
+def test_file_that_changed_since_it_was_stored_is_an_error_with_a_way_out(store: Watched, tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(_put: Put) -> None:
+        raise Killed
+
+    store.after = die
+    with pytest.raises(Killed), FileJournal(tmp_path / "journal", "x") as journal:
+        send(plan(files={"a.txt": b"one"}), store, journal=journal, pace=replace(PACE, workers=1))
+    store.after = lambda _put: None
+
+    with pytest.raises(ResultsError, match="with other content") as caught, FileJournal(tmp_path / "journal", "x") as j:
+        send(plan(files={"a.txt": b"two"}), store, journal=j, pace=PACE)
+    assert caught.value.hint == "add --new-attempt to publish it as another attempt"
+    assert [path for path in snapshot(store) if path.endswith("finished.json")] == []
+
+
 def test_journal_of_something_else_is_refused(tmp_path: Path) -> None:
     with FileJournal(tmp_path / "j", "one") as journal:
-        journal.add("a")
+        journal.add(put_of("a"))
 
     with pytest.raises(ResultsError, match="belongs to one") as caught, FileJournal(tmp_path / "j", "two"):
         pass
@@ -246,12 +279,12 @@ def test_journal_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_journal_bears_a_torn_line(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "j"
     with FileJournal(path, "one") as journal:
-        journal.add("a\nb")
+        journal.add(put_of("a\nb"))
     path.write_bytes(path.read_bytes() + torn)
 
     with FileJournal(path, "one") as journal:
-        journal.add("c")
-        assert (journal.has("a\nb"), journal.has("logs/half")) == (True, False)
+        journal.add(put_of("c"))
+        assert (journal.has(put_of("a\nb")), journal.has(put_of("logs/half"))) == (True, False)
     with FileJournal(path, "one") as journal:
-        assert (journal.has("a\nb"), journal.has("c")) == (True, True)
+        assert (journal.has(put_of("a\nb")), journal.has(put_of("c"))) == (True, True)
     assert path.stat().st_mode & 0o777 == 0o600
