@@ -210,4 +210,5 @@ def _failed(case: Case, piece: Piece) -> Case:
         text=piece.reason() or NO_TEXT,
         seconds=_seconds(piece.seconds)[0],
         output=piece.output.text(),
+        properties=(),  # the case's; a hundred reruns would say them a hundred times
     )

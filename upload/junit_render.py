@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from upload.durations import LONGEST_S, plain_seconds
 from upload.junit_case import NO_TEXT
 from upload.layout import RUNNER_JUNIT
+from upload.long_text import shortened
 from upload.model import Case, Status, StepRecord
 from upload.names import one_line
 from upload.xml_text import printable
@@ -171,6 +172,4 @@ def _fitting(text: str, room: int) -> str:
     escaped = _escaped(text)
     if len(escaped) * 4 <= room or len(escaped.encode()) <= room:
         return escaped
-    keep = (room - 100) // 10  # at most five bytes a character ("&quot;" is not used here), two ends
-    left_out = len(text) - 2 * keep
-    return f"{_escaped(text[:keep])}\n… {left_out} characters are left out here …\n{_escaped(text[-keep:])}"
+    return _escaped(shortened(text, (room - 100) // 5))  # at most five bytes a character: "&quot;" is not used here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,12 @@ from typing import BinaryIO, cast
 
 from upload.censor import Censor
 from upload.errors import ResultsError
+from upload.long_text import LONGEST_WORD
 
 CHUNK_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
+# a sparse file is full of zeros: they part words
+_FIRST_WORD, _LAST_WORD = re.compile(rb"\A[^\s\0]+"), re.compile(rb"(?<![^\s\0])[^\s\0]+\Z")
 _GZIP_LEVEL = 6
 
 
@@ -159,11 +163,15 @@ def _read(source: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _two_ends(source: BinaryIO, size: int, limit: int) -> Iterator[bytes]:
-    head = limit // 2
-    yield from _read(source, head)
-    yield f"\n… {size - limit} bytes are left out here …\n".encode()
-    source.seek(size - (limit - head))
-    yield from _read(source, limit - head)
+    half = limit // 2
+    edge = min(half, LONGEST_WORD)  # what may hold the word that the cut goes through: half a secret would not be found
+    yield from _read(source, half - edge)
+    last = _LAST_WORD.sub(b"", _some(source, edge))
+    source.seek(size - half)
+    first = _FIRST_WORD.sub(b"", _some(source, edge))
+    left_out = size - 2 * (half - edge) - len(last) - len(first)
+    yield b"%b\n\xe2\x80\xa6 %d bytes are left out here \xe2\x80\xa6\n%b" % (last, left_out, first)
+    yield from _read(source, half - edge)
 
 
 def _unpacked(source: BinaryIO, limit: int) -> Iterator[bytes]:

@@ -125,10 +125,10 @@ def test_attempts_changes_and_properties_are_told_in_cases_jsonl(folder: Folder)
     published = folder.collect()
 
     shared = {"name": "C.\\xe9\\x23", "classname": "C", "seconds": 0.0, "changes": ["#", "non-ASCII"],
-              "properties": [["k", "v"]], "source": "junit.xml"}  # fmt: skip
+              "source": "junit.xml"}  # fmt: skip
     assert [json.loads(line) for line in bodies(published)["cases.jsonl"].splitlines()] == [
         {**shared, "status": "failed", "text": "no", "attempt": 1},
-        {**shared, "status": "passed", "attempt": 2},
+        {**shared, "status": "passed", "attempt": 2, "properties": [["k", "v"]]},
     ]
 
 
@@ -386,6 +386,18 @@ def test_sparse_log_of_20_gib_keeps_its_ends(folder: Folder) -> None:
     assert (body[:5], body[-3:]) == (b"begin", b"end")
     assert f"… {(20 << 30) - 1_000} bytes are left out here …".encode() in body
     assert told(published) == [("artifact.size", "huge.log")]
+
+
+def test_secret_that_a_cut_goes_through_is_not_published_by_halves(folder: Folder) -> None:
+    secret = b"hunter2-hunter2-hunter2"
+    folder.write("big.log", b"a " * 240 + secret + b" b" * 500 + b" " + secret + b" c" * 240)
+
+    published = folder.collect(Censor((secret.decode(),)), file_bytes=1_000)
+
+    (body,) = bodies(published).values()
+    head, _, tail = body.partition(b"\n\xe2\x80\xa6 ")
+    assert (head.replace(b"a ", b""), tail.rpartition(b"\n")[2].replace(b" c", b"")) == (b"", b"")
+    assert b"hunter2" not in body
 
 
 def test_log_that_grows_while_it_is_read_ends_where_it_ended_then(folder: Folder) -> None:
