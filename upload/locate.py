@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from upload.errors import ResultsError
 from upload.layout import (
     ARTIFACTS,
     BUILD_LOG,
@@ -47,9 +48,18 @@ def is_build(store: Store) -> bool:
 
 
 def find_jobs(store: Store) -> Iterator[JobPlace]:
-    """Yield the jobs below a store's root, which is no build. Those of pull requests come last."""
-    last = store.uri.rsplit("/", 1)[-1]
-    is_below_pulls = f"/{PULLS}" in f"{store.uri}/"
+    """Yield the jobs below a store's root, which is no build. Those of pull requests come last.
+
+    Raises ResultsError for a folder of aliases: what they lead to lies outside of it.
+    """
+    address, last = f"{store.uri}/", store.uri.rsplit("/", 1)[-1]
+    if f"/{DIRECTORY}" in address:
+        above = address.partition(f"/{PULL_LOGS}")[0]
+        raise ResultsError(f"{store.uri}: aliases are checked with their builds", hint=f"e2e verify {above}")
+    if address.endswith(f"/{PULLS}"):
+        yield from _pull_jobs(store, "", None)
+        return
+    is_below_pulls = f"/{PULLS}" in address
     pulls = None if is_below_pulls else _pull_logs(store)
     if pulls != "":  # else the address itself is pr-logs
         depth = _depth(store, "", MOST_LEVELS)
@@ -57,7 +67,7 @@ def find_jobs(store: Store) -> Iterator[JobPlace]:
             name = folder.rstrip("/").rsplit("/", 1)[-1] or last
             yield JobPlace(name, (folder,), None if is_below_pulls else folder)
     if pulls is not None:
-        yield from _pull_jobs(store, pulls)
+        yield from _pull_jobs(store, pulls + _below(PULLS), pulls + _below(DIRECTORY))
 
 
 def list_builds(store: Store, job: JobPlace) -> Mapping[str, str]:
@@ -74,17 +84,16 @@ def _pull_logs(store: Store) -> str | None:
     return "" if is_root and names & {_below(PULLS), _below(DIRECTORY)} else None
 
 
-def _pull_jobs(store: Store, root: str) -> Iterator[JobPlace]:
+def _pull_jobs(store: Store, pulls: str, directory: str | None) -> Iterator[JobPlace]:
     """Yield the jobs of pull requests and batches, each once, with all the folders that hold builds of it."""
     found: dict[str, list[str]] = {}
-    for folder in _pull_folders(store, root + _below(PULLS)):
+    for folder in _pull_folders(store, pulls):
         for path in _children(store, folder):
             found.setdefault(path[len(folder) : -1], []).append(path)
-    directory = root + _below(DIRECTORY)
-    for path in _children(store, directory):
-        found.setdefault(path[len(directory) : -1], [])
+    for path in _children(store, directory) if directory else ():
+        found.setdefault(path[len(directory or "") : -1], [])
     for name in sorted(found):
-        yield JobPlace(name, tuple(found[name]), f"{directory}{name}/", has_aliases=True)
+        yield JobPlace(name, tuple(found[name]), f"{directory}{name}/" if directory else None, has_aliases=True)
 
 
 def _pull_folders(store: Store, pulls: str) -> Iterator[str]:

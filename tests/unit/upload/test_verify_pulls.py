@@ -62,6 +62,7 @@ def test_publish_lays_out_pull_requests_as_readers_look_for_them(bucket: Path) -
         ("", 4),
         ("logs", 1),
         ("pr-logs", 3),
+        ("pr-logs/pull", 3),
         ("pr-logs/pull/org_repo/7", 1),
         (f"pr-logs/pull/org_repo/7/{JOB}", 1),
         (f"pr-logs/pull/org_repo/7/{JOB}/{NUMBERS[0]}", 1),
@@ -74,6 +75,13 @@ def test_good_builds_are_found_by_every_address(bucket: Path, path: str, builds:
     report = verify(open_store(str(bucket / path)), now_s=NOW_S)
 
     assert (report.findings, report.builds) == ((), builds)
+
+
+@pytest.mark.parametrize("path", ["pr-logs/directory", DIRECTORY])
+def test_folder_of_aliases_is_no_address(bucket: Path, path: str) -> None:
+    with pytest.raises(ResultsError, match="aliases are checked with their builds") as caught:
+        verify(open_store(str(bucket / path)), now_s=NOW_S)
+    assert caught.value.hint == f"e2e verify {bucket.as_uri()}"
 
 
 @pytest.mark.rule("alias.missing")
