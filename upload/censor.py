@@ -26,6 +26,7 @@ class Censor:
 
     Known forms: plain (UTF-8 and UTF-16), base64 at each of its three alignments in both alphabets, URL-encoded,
     JSON-escaped once and twice, XML-escaped; of a secret with several lines also each line that is long enough.
+    ``longest``: bytes of the longest form, 0 without any.
     """
 
     def __init__(self, secrets: Iterable[str | bytes] = ()) -> None:
@@ -35,7 +36,7 @@ class Censor:
             if len(raw) >= SHORTEST:
                 forms |= forms_of(raw)
         self._forms = frozenset(form for form in forms if len(form) >= SHORTEST)
-        self._longest = max(map(len, self._forms), default=0)
+        self.longest = max(map(len, self._forms), default=0)
         self._sorted = sorted(self._forms)
         lengths: dict[bytes, set[int]] = {}
         offsets: dict[int, set[int]] = {}
@@ -74,8 +75,8 @@ class Censor:
         window, covered = b"", 0  # covered: bytes at the window's start that belong to a secret already seen
         for chunk in chunks:
             window += chunk
-            ready = len(window) - (self._longest - 1)
-            if ready < max(self._longest, _SCAN_BYTES):  # each byte is scanned at most twice
+            ready = len(window) - (self.longest - 1)
+            if ready < max(self.longest, _SCAN_BYTES):  # each byte is scanned at most twice
                 continue
             spans = _merged([(0, covered), *self._spans(window)])
             yield _starred(window, spans)[:ready]
@@ -88,7 +89,7 @@ class Censor:
         """Return how many of the first bytes are settled: none of them is in a secret that may go on behind the end."""
         forms = self._sorted
         cut = len(data)
-        for start in range(max(0, cut - self._longest + 1), cut):
+        for start in range(max(0, cut - self.longest + 1), cut):
             beginning = data[start : start + SHORTEST]
             if len(beginning) == SHORTEST and beginning not in self._lengths:  # a long secret must not cost its square
                 continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,12 +13,9 @@ from typing import BinaryIO, cast
 
 from upload.censor import Censor
 from upload.errors import ResultsError
-from upload.long_text import LONGEST_WORD
 
 CHUNK_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
-# a sparse file is full of zeros: they part words
-_FIRST_WORD, _LAST_WORD = re.compile(rb"\A[^\s\0]+"), re.compile(rb"(?<![^\s\0])[^\s\0]+\Z")
 _GZIP_LEVEL = 6
 
 
@@ -98,7 +94,7 @@ class Spool:
         size = os.fstat(source.fileno()).st_size
         if size <= limit_bytes:
             return self.write(self.censor.stream(_read(source, size))), 0
-        return self.write(self.censor.stream(_two_ends(source, size, limit_bytes))), size - limit_bytes
+        return self.write(_two_ends(source, size, limit_bytes, self.censor)), size - limit_bytes
 
     def repack(self, source: BinaryIO, *, limit_bytes: int) -> Path:
         """Unpack an open gzip file, censor it and pack it again, to the same bytes each time.
@@ -162,16 +158,31 @@ def _read(source: BinaryIO, size: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _two_ends(source: BinaryIO, size: int, limit: int) -> Iterator[bytes]:
+def _two_ends(source: BinaryIO, size: int, limit: int, censor: Censor) -> Iterator[bytes]:
+    """Yield both ends, censored as parts of the whole: with what lies behind the cut, since half a secret is not found.
+
+    Asterisks are as many as what they stand for, so the place of the cut stays where it is.
+    """
     half = limit // 2
-    edge = min(half, LONGEST_WORD)  # what may hold the word that the cut goes through: half a secret would not be found
-    yield from _read(source, half - edge)
-    last = _LAST_WORD.sub(b"", _some(source, edge))
-    source.seek(size - half)
-    first = _FIRST_WORD.sub(b"", _some(source, edge))
-    left_out = size - 2 * (half - edge) - len(last) - len(first)
-    yield b"%b\n\xe2\x80\xa6 %d bytes are left out here \xe2\x80\xa6\n%b" % (last, left_out, first)
-    yield from _read(source, half - edge)
+    yield from _first(half, censor.stream(_read(source, half + censor.longest)))
+    yield f"\n… {size - 2 * half} bytes are left out here …\n".encode()
+    before = min(censor.longest, size - half)
+    source.seek(size - half - before)
+    yield from _behind(before, censor.stream(_read(source, before + half)))
+
+
+def _first(count: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:count]
+        count -= len(chunk)
+        if count <= 0:
+            return
+
+
+def _behind(count: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[count:]
+        count = max(0, count - len(chunk))
 
 
 def _unpacked(source: BinaryIO, limit: int) -> Iterator[bytes]:
