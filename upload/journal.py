@@ -82,7 +82,10 @@ class FileJournal:
         self._path.unlink(missing_ok=True)
 
     def _append(self, value: str | tuple[str, str]) -> None:
-        self._file.write(json.dumps(value).encode() + b"\n")
+        try:
+            self._file.write(json.dumps(value).encode() + b"\n")
+        except OSError as error:
+            raise ResultsError(f"{self._path}: cannot be written: {error.strerror}") from error
 
     def _read(self) -> tuple[str, set[tuple[str, str]]]:
         """Return what the journal is for, empty for a new one, and what is stored."""

@@ -2,8 +2,9 @@
 
 Readers open ``build-log.txt`` of a build that is not finished, so it grows under that name: what arrived goes into a piece
 (``layout.LOG_PIECE``, which no reader takes), the store composes both, and the piece is deleted. The object is marked
-``live``; only such a one is ever replaced, under its generation, and only while there is no finished.json. Killed anywhere,
-nothing is lost: at most a piece stays, which the next one takes over, and the final log is compared by its checksum.
+``live: true``; only such a one is ever replaced, under its generation, and only while there is no finished.json; the final
+one that took its place is marked ``live: over``. Killed anywhere, nothing is lost: at most a piece stays, which the next one
+takes over, and the final log is compared by its checksum.
 A folder (``file://``) is not written meanwhile: the log lies on this machine already.
 """
 
@@ -20,7 +21,7 @@ from upload.model import BuildRef, Put
 from upload.store.base import GrowingStore, ObjectStat, Store
 
 EVERY_S = 30.0
-LIVE = ("live", "true")
+LIVE, OVER = ("live", "true"), ("live", "over")
 _BLOCK_BYTES = 8 * 1024 * 1024
 _FOLD_TRIES = 5
 
@@ -100,30 +101,37 @@ def fold_log(store: Store, build: BuildRef, log: Put) -> ObjectStat:
     Raises PreconditionFailed when the log there is not a live one, StoreError.
     """
     for _ in range(_FOLD_TRIES):
-        try:
-            done = store.put(log)
-        except PreconditionFailed:
-            there = store.stat(log.path)
-            if there is None or LIVE not in there.metadata or not isinstance(store, GrowingStore):
-                raise
+        done = _put_or_find(store, log)
+        if isinstance(store, GrowingStore) and LIVE in done.metadata:
             try:
-                done = _replace(store, build, log, there)
+                done = _replace(store, build, log, done)
             except PreconditionFailed:  # the live one grew meanwhile
                 continue
-        if isinstance(store, GrowingStore) and LIVE in done.metadata:
+        if isinstance(store, GrowingStore) and OVER in done.metadata:  # also one whose fold was killed before this
             store.remove(_piece(build))
         return done
     raise PreconditionFailed(store.uri_of(log.path), "the live log goes on growing; does another process follow it?")
 
 
+def _put_or_find(store: Store, log: Put) -> ObjectStat:
+    """Write the log, or return the live one that is there. Raises PreconditionFailed for any other."""
+    try:
+        return store.put(log)
+    except PreconditionFailed:
+        there = store.stat(log.path)
+        if there is None or LIVE not in there.metadata:
+            raise
+        return there
+
+
 def _replace(store: GrowingStore, build: BuildRef, log: Put, there: ObjectStat) -> ObjectStat:
-    rest = _rest(log.body, there.size_bytes)
+    rest, log = _rest(log.body, there.size_bytes), replace(log, metadata=(*log.metadata, OVER))
     if rest and len(rest) <= _BLOCK_BYTES and store.is_beginning(there, log):
-        done = store.extend(_live_put(build, rest), there, piece=_piece(build))
+        done = store.extend(replace(log, body=rest), there, piece=_piece(build))
         if not store.is_beginning(done, log):  # an answer got lost, and what was found then is not what we added
             raise PreconditionFailed(store.uri_of(log.path))
         return done
-    return store.put(replace(log, metadata=(*log.metadata, LIVE)), replaces=there.generation)
+    return store.put(log, replaces=there.generation)
 
 
 def _live_put(build: BuildRef, body: bytes) -> Put:

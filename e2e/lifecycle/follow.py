@@ -108,8 +108,10 @@ def until_told() -> Iterator[Callable[[], None]]:
         while not told:
             time.sleep(LATENCY_S)
 
-    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        for number in before:
+            signal.signal(number, tell)
         yield wait
     finally:
         forget()

@@ -19,7 +19,7 @@ from tests.support.gcs import IMPATIENT, Bucket, publish_argv
 from upload.censor import Censor
 from upload.errors import PreconditionFailed, StoreError
 from upload.layout import LOG_PIECE, NO_CACHE, build_paths
-from upload.live_log import LIVE, LiveLog, fold_log
+from upload.live_log import LIVE, OVER, LiveLog, fold_log
 from upload.model import BuildRef, Put
 from upload.store import Store
 from upload.store.base import GrowingStore
@@ -148,6 +148,9 @@ def test_final_log_takes_the_place_of_the_live_one(
     fold_log(store, BUILD, final(text))
 
     assert (stored(bucket), names(bucket.store())) == (text, ["build-log.txt"])
+    there = bucket.store().stat(PATHS.log)
+    assert there is not None
+    assert there.metadata == (OVER,)
     assert len(faults.requests(lambda r: r.is_compose)) == composed
 
 
@@ -162,6 +165,30 @@ def test_log_of_somebody_else_is_neither_followed_nor_replaced(
     with pytest.raises(PreconditionFailed):
         fold_log(store, BUILD, final("ours"))
     assert stored(bucket) == "theirs"
+
+
+def test_final_log_is_not_taken_over_by_a_follower_that_is_begun_again(
+    store: GrowingStore, source: Path, bucket: Bucket
+) -> None:
+    grow(source, "one\n")
+    live(store, source).send_more()
+    fold_log(store, BUILD, final("one\ntwo\n"))
+
+    again = live(store, source)
+    assert (again.send_more(), again.is_over, stored(bucket)) == (0, True, "one\ntwo\n")
+
+
+def test_piece_that_a_killed_fold_left_is_removed_by_the_next(
+    store: GrowingStore, source: Path, bucket: Bucket
+) -> None:
+    grow(source, "one\n")
+    live(store, source).send_more()
+    fold_log(store, BUILD, final("one\ntwo\n"))
+    bucket.store().put(Put(PIECE, b"two\n", "text/plain"))
+
+    fold_log(store, BUILD, final("one\ntwo\n"))
+
+    assert names(bucket.store()) == ["build-log.txt"]
 
 
 def test_live_log_that_a_killed_process_left_is_begun_anew(store: GrowingStore, source: Path, bucket: Bucket) -> None:
