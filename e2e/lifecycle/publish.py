@@ -43,8 +43,7 @@ def publish_open_run(run: Run, deadline: Deadline) -> None:
     run.forgive(PUBLISH_STEP)  # what an earlier try met is no result of this run
     store = store_of(run.state, deadline)
     place = frozen_folder(run.folder)
-    frozen = read_plan(place)
-    plan = frozen if frozen and frozen.build == build_of(run.state) else freeze(run, store)
+    plan = read_plan(place) or freeze(run, store)
     deadline.check()
     folder = store.uri_of(build_paths(plan.build).folder)
     with FileJournal(place / "sent.jsonl", folder) as journal:

@@ -51,6 +51,7 @@ TESTGRID = GoTool(
         "testgrid-convert": "federated-e2e.test/testgrid/testgrid-convert",
     },
 )
+PROW = GoTool("prow", "sigs.k8s.io/prow", {"prow-reader": "federated-e2e.test/prow/prow-reader"})
 
 
 def fake_gcs_server(sources: Sources | None = None) -> Path:
@@ -61,6 +62,11 @@ def fake_gcs_server(sources: Sources | None = None) -> Path:
 def testgrid_programs() -> Mapping[str, Path]:
     """Return TestGrid's programs by name. The first call on a machine builds them, which takes about a minute."""
     return go_tool(TESTGRID, sources_from_env(os.environ))
+
+
+def prow_reader() -> Path:
+    """Return the path of a program around prow's packages. The first call on a machine builds it: two minutes or more."""
+    return go_tool(PROW, sources_from_env(os.environ))["prow-reader"]
 
 
 def go_tool(tool: GoTool, sources: Sources) -> Mapping[str, Path]:

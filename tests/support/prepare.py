@@ -13,7 +13,7 @@ from providers.contracts import Deadline
 from providers.releases.programs import PROGRAMS
 from providers.releases.sources import Progress, sources_from_env
 from providers.releases.versions import resolve
-from tests.support.gotools import FAKE_GCS_SERVER, TESTGRID, go_tool
+from tests.support.gotools import FAKE_GCS_SERVER, PROW, TESTGRID, go_tool
 from upload.errors import HarnessError
 
 FETCH_S = 2400.0
@@ -38,7 +38,7 @@ def main() -> int:
     deadline = Deadline.after(FETCH_S, "fetching the programs that tests use")
     try:
         resolve("pinned", sources=sources, deadline=deadline).ensure(PROGRAMS, deadline=deadline)
-        for tool in (FAKE_GCS_SERVER, TESTGRID):
+        for tool in (FAKE_GCS_SERVER, TESTGRID, PROW):
             go_tool(tool, sources)
     except HarnessError as error:
         print(f"{error}\n{error.hint}", file=sys.stderr)
