@@ -22,10 +22,12 @@ _COMPRESS_LEVEL = 6  # an eighth smaller than 1: the time is spent once, the byt
 
 @contextmanager
 def payload(put: Put) -> Iterator[tuple[IO[bytes], int, str]]:
-    """Give what is sent: stream, size and CRC32C. The checksum is empty for a file that goes in pieces."""
+    """Give what is sent: a stream at its start, size and CRC32C. In memory where it is small or compressed."""
     with opened(put.body) as (stream, size_bytes):
         if size_bytes > PIECE_BYTES and not put.content_encoding:
-            yield stream, size_bytes, ""
+            crc32c = checksum(stream, size_bytes)
+            stream.seek(0)
+            yield stream, size_bytes, crc32c
             return
         sent = stream.read(size_bytes)
     if put.content_encoding == "gzip":

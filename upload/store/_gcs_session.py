@@ -7,20 +7,22 @@ gcs.md; https://cloud.google.com/storage/docs/performing-resumable-uploads.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
-import google_crc32c
 from google.cloud.storage.exceptions import InvalidResponse
 from requests import Response
 
 from upload.errors import ResultsError
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing
-from upload.store._gcs_payload import PIECE_BYTES, in_base64
+from upload.store._gcs_payload import PIECE_BYTES
 from upload.store.patience import Patience
 
 MOST_SESSIONS = 8  # a server that forgets each session is no server
+LARGEST_PIECE_BYTES = 128 * 1024 * 1024
+_QUANTUM_BYTES = 256 * 1024  # of which the protocol wants every piece but the last to be a multiple
+_BLOCK_BYTES = 1024 * 1024
 
 _KEPT = re.compile(r"bytes=0-([0-9]{1,18})")
 _DONE = (200, 201)
@@ -32,11 +34,34 @@ Request = Callable[..., Response]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is sent: an open stream of just ``size_bytes``, and its address for messages."""
+    """What is sent: an open stream of just ``size_bytes`` with this CRC32C in base64, and its address for messages."""
 
     stream: IO[bytes]
     size_bytes: int
+    crc32c: str
     uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Bytes of a source, in blocks; may be sent again. Not in memory at once."""
+
+    source: Source
+    start: int
+    size_bytes: int
+
+    def __len__(self) -> int:
+        return self.size_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.source.stream.seek(self.start)
+        left = self.size_bytes
+        while left:
+            block = self.source.stream.read(min(_BLOCK_BYTES, left))
+            if not block:
+                raise ResultsError(f"{self.source.uri}: the file became shorter while it was sent")
+            left -= len(block)
+            yield block
 
 
 @dataclass(slots=True)
@@ -54,8 +79,6 @@ class Session:
     _begun: int = 0
     _is_unsure: bool = False
     _offset: int = 0
-    _summed: int = 0
-    _checksum: Any = field(default_factory=google_crc32c.Checksum)
 
     def send(self) -> dict[str, Any]:
         """Send everything and return the object's resource, as the server describes it.
@@ -68,18 +91,13 @@ class Session:
             if done is not None:
                 return done
 
-    @property
-    def crc32c(self) -> str:
-        """The checksum of what was read, in base64; of everything once it is sent."""
-        return in_base64(self._checksum)
-
     def _step(self) -> dict[str, Any] | None:
         """Send one piece; after a failure first ask what has arrived. None: there is more to send."""
         if not self._url:
             self._open()
         if self._is_unsure and (done := self._put(b"", f"bytes */{self.source.size_bytes}")) is not None:
             return done
-        before, piece = self._offset, self._read()
+        before, piece = self._offset, self._next_piece()
         last = self._offset + len(piece) - 1
         sent_range = f"bytes {self._offset}-{last}/{self.source.size_bytes}"
         done = self._put(piece, sent_range, is_last=last + 1 == self.source.size_bytes)
@@ -94,10 +112,10 @@ class Session:
         self._begun += 1
         self._offset, self._is_unsure = 0, False
 
-    def _put(self, piece: bytes, content_range: str, *, is_last: bool = False) -> dict[str, Any] | None:
+    def _put(self, piece: bytes | _Piece, content_range: str, *, is_last: bool = False) -> dict[str, Any] | None:
         headers = {"Content-Range": content_range}
         if is_last:  # so that the server itself refuses what was damaged on the way
-            headers["x-goog-hash"] = f"crc32c={self.crc32c}"
+            headers["x-goog-hash"] = f"crc32c={self.source.crc32c}"
         self._is_unsure = True
         answer = self.request("PUT", self._url, data=piece, headers=headers, timeout=self.patience.timeouts())
         if answer.status_code in _DONE:
@@ -122,17 +140,11 @@ class Session:
             raise InvalidResponse(answer, f"the store has {told[:60]!r} of {self.source.size_bytes} bytes")
         return int(match[1]) + 1
 
-    def _read(self) -> bytes:
-        self.source.stream.seek(self._offset)
-        wanted = min(PIECE_BYTES, self.source.size_bytes - self._offset)
-        piece = self.source.stream.read(wanted)
-        if len(piece) < wanted:
-            raise ResultsError(f"{self.source.uri}: the file became shorter while it was sent")
-        end = self._offset + len(piece)
-        if end > self._summed:  # each byte counts once, however often it is sent
-            self._checksum.update(piece[self._summed - self._offset :])
-            self._summed = end
-        return piece
+    def _next_piece(self) -> _Piece:
+        """Return a piece as large as what has arrived: a short way that works is worth trying with more."""
+        grown = min(self._offset, LARGEST_PIECE_BYTES) // _QUANTUM_BYTES * _QUANTUM_BYTES
+        size_bytes = min(max(PIECE_BYTES, grown), self.source.size_bytes - self._offset)
+        return _Piece(self.source, self._offset, size_bytes)
 
 
 def _resource(answer: Response) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from threading import Lock
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from google.api_core import exceptions as api
 from google.auth.exceptions import GoogleAuthError
@@ -24,7 +24,7 @@ from upload.model import Put
 from upload.store._gcs_client import Credentials, connect
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing, is_unclear, translate
 from upload.store._gcs_multipart import Multipart, Resource
-from upload.store._gcs_payload import checksum, opened, payload, plain
+from upload.store._gcs_payload import PIECE_BYTES, checksum, opened, payload, plain
 from upload.store._gcs_session import Session, Source
 from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
 from upload.store.patience import Patience
@@ -221,11 +221,12 @@ class GcsStore:
             return self.put(piece, replaces=found.generation if found else 0)
 
     def _upload(self, put: Put, replaces: int) -> ObjectStat:
-        with payload(put) as (stream, size_bytes, known):
-            if known:
-                crc32c, resource = known, self._upload_whole(put, stream.read(), known, replaces)
+        with payload(put) as (stream, size_bytes, crc32c):
+            if size_bytes <= PIECE_BYTES:
+                resource = self._upload_whole(put, stream.read(), crc32c, replaces)
             else:
-                crc32c, resource = self._upload_in_pieces(put, stream, size_bytes, replaces)
+                source = Source(stream, size_bytes, crc32c, self.uri_of(put.path))
+                resource = self._upload_in_pieces(put, source, replaces)
         if not resource.get("generation") or not resource.get("crc32c"):
             raise LostAnswer("the answer does not describe the object")
         done = _describe(put.path, resource)
@@ -249,8 +250,7 @@ class GcsStore:
         }
         return self._multipart.send({key: value for key, value in properties.items() if value}, body, replaces=replaces)
 
-    def _upload_in_pieces(self, put: Put, stream: IO[bytes], size_bytes: int, replaces: int) -> tuple[str, Resource]:
-        """Send a large file; return the checksum of what was sent, and the object."""
+    def _upload_in_pieces(self, put: Put, source: Source, replaces: int) -> Resource:
         blob = self._blob(put.path)
         blob.content_encoding = put.content_encoding or None
         blob.cache_control = put.cache_control or None
@@ -259,7 +259,7 @@ class GcsStore:
         def begin() -> str:
             url = blob.create_resumable_upload_session(
                 put.content_type,
-                size=size_bytes,
+                size=source.size_bytes,
                 checksum=None,
                 if_generation_match=replaces,
                 retry=None,
@@ -268,15 +268,13 @@ class GcsStore:
             return str(url)
 
         transport = self._get_client()._http  # noqa: SLF001  # the library's own session, with its credentials
-        session = Session(Source(stream, size_bytes, self.uri_of(put.path)), begin, transport.request, self._patience)
-        resource = session.send()
-        return session.crc32c, resource
+        return Session(source, begin, transport.request, self._patience).send()
 
     def _is_same(self, there: ObjectStat, put: Put) -> bool:
         if not set(put.metadata) <= set(there.metadata):  # a server may add keys of its own
             return False
-        with payload(put) as (stream, size_bytes, crc32c):
-            if there.size_bytes == size_bytes and there.crc32c == (crc32c or checksum(stream, size_bytes)):
+        with payload(put) as (_, size_bytes, crc32c):
+            if (there.size_bytes, there.crc32c) == (size_bytes, crc32c):
                 return True
         if "gzip" not in (there.content_encoding, put.content_encoding):
             return False
