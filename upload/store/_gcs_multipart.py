@@ -10,14 +10,16 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
+import requests
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
-from requests import PreparedRequest, Response
-from requests.structures import CaseInsensitiveDict
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
 from upload.store._gcs_errors import LostAnswer
 
@@ -26,6 +28,16 @@ _UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
+class _Route:
+    """How a session reaches the bucket. ``target``: what a request line says."""
+
+    adapter: HTTPAdapter
+    request: PreparedRequest
+    pool: HTTPConnectionPool
+    target: str
+
+
+@dataclass(slots=True)
 class Multipart:
     """Uploads into one bucket. ``session``: the library's, with its credentials, proxies and certificates."""
 
@@ -33,6 +45,7 @@ class Multipart:
     url: str
     user_agent: str
     timeouts: Callable[[], tuple[float, float]]
+    _known: _Route | None = None
 
     @classmethod
     def of(cls, client: storage.Client, bucket: str, timeouts: Callable[[], tuple[float, float]]) -> Multipart:
@@ -48,38 +61,51 @@ class Multipart:
         checks. Raises the library's errors; LostAnswer when the answer does not describe an object.
         """
         boundary = secrets.token_hex(16)
-        answer = self._post(
-            f"{self.url}&ifGenerationMatch={replaces}",
-            b"".join(_parts(boundary, properties, body)),
-            f'multipart/related; boundary="{boundary}"',
-        )
-        if answer.status_code != 200:
-            raise InvalidResponse(answer, f"HTTP {answer.status_code}: {answer.text[:200]}")
-        resource = answer.json()
+        message = b"".join(_parts(boundary, properties, body))
+        content_type = f'multipart/related; boundary="{boundary}"'
+        route, answer = self._post(f"&ifGenerationMatch={replaces}", message, content_type)
+        if answer.status != 200:
+            refusal = route.adapter.build_response(route.request, answer)
+            raise InvalidResponse(refusal, f"HTTP {answer.status}: {answer.data[:200].decode('utf-8', 'replace')}")
+        resource = json.loads(answer.data)
         if not isinstance(resource, dict):
             raise LostAnswer("the answer does not describe the object")
         return resource
 
-    def _post(self, url: str, body: bytes, content_type: str) -> Response:
-        answer = self._post_once(url, body, content_type)
-        if answer.status_code == _UNAUTHORIZED and self.session.credentials.token:  # it may have ended before its time
+    def _post(self, more: str, body: bytes, content_type: str) -> tuple[_Route, BaseHTTPResponse]:
+        answered = self._post_once(more, body, content_type)
+        if answered[1].status == _UNAUTHORIZED and self.session.credentials.token:  # it may have ended before its time
             self.session.credentials.refresh(self.session._auth_request)  # noqa: SLF001  # what refreshes for the session
-            answer = self._post_once(url, body, content_type)
-        return answer
+            answered = self._post_once(more, body, content_type)
+        return answered
 
-    def _post_once(self, url: str, body: bytes, content_type: str) -> Response:
-        session, timeout = self.session, self.timeouts()
+    def _post_once(self, more: str, body: bytes, content_type: str) -> tuple[_Route, BaseHTTPResponse]:
+        route, (connect_s, read_s) = self._route(), self.timeouts()
         headers = {"User-Agent": self.user_agent, "Content-Type": content_type, "Content-Length": str(len(body))}
-        session.credentials.before_request(session._auth_request, "POST", url, headers)  # noqa: SLF001  # the same
-        request = PreparedRequest()
-        request.method, request.url, request.body = "POST", url, body
-        request.headers = CaseInsensitiveDict(headers)
-        adapter = session.get_adapter(url)
-        answer = adapter.send(
-            request, timeout=timeout, verify=session.verify, cert=session.cert, proxies=session.proxies
+        self.session.credentials.before_request(self.session._auth_request, "POST", self.url, headers)  # noqa: SLF001  # the same
+        answer = route.pool.urlopen(
+            "POST",
+            route.target + more,
+            body,
+            headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=Timeout(connect=connect_s, read=read_s),
         )
-        answer.content  # noqa: B018  # reading it gives the connection back
-        return answer
+        return route, answer
+
+    def _route(self) -> _Route:
+        """Return the way to the bucket, as requests would find it anew for each object."""
+        session, adapter = self.session, cast("HTTPAdapter", self.session.get_adapter(self.url))
+        if self._known is None or self._known.adapter is not adapter:
+            request = requests.Request("POST", self.url).prepare()
+            pool = adapter.get_connection_with_tls_context(
+                request, session.verify, proxies=session.proxies, cert=session.cert
+            )
+            adapter.cert_verify(pool, self.url, session.verify, session.cert)
+            self._known = _Route(adapter, request, pool, adapter.request_url(request, session.proxies))
+        return self._known
 
 
 def _parts(boundary: str, properties: Resource, body: bytes) -> tuple[bytes, ...]:

@@ -17,6 +17,7 @@ from google.api_core import exceptions as api
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from urllib3.exceptions import HTTPError
 
 from upload.errors import DeadlineExceeded, PreconditionFailed, StoreError, TooLarge
 from upload.layout import check_object_name, printable
@@ -30,6 +31,7 @@ from upload.store.base import READ_LIMIT_BYTES, Entry, ObjectStat, Stored
 from upload.store.patience import Patience
 
 T = TypeVar("T")
+_ERRORS = (OSError, ValueError, HTTPError, api.GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption)
 
 
 class _Overflow(Exception):
@@ -290,7 +292,7 @@ class GcsStore:
     def _mapped(self, path: str, call: Callable[[], T]) -> T:
         try:
             return call()
-        except (OSError, ValueError, api.GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption) as error:
+        except _ERRORS as error:
             raise translate(error, self.uri_of(path), self._bucket_name) from error
 
     def _again(self, path: str) -> Callable[[Callable[[], T]], Callable[[], T]]:
