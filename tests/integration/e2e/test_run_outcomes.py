@@ -277,6 +277,6 @@ def test_dry_run_with_v_shows_the_command_lines(harness: Harness) -> None:
         for line in done.out.splitlines()
         if "--junitxml" in line
     ] == [
-        "junit_01.xml",
-        "junit_02.xml",
+        "junit_01.1.xml",
+        "junit_02.1.xml",
     ]
