@@ -127,7 +127,7 @@ def _is_finished(sender: _Sender, plan: Plan) -> bool:
     uri = sender.store.uri_of(plan.finished.path)
     if not isinstance(plan.finished.body, bytes) or not same_but_for_time(found.body, plan.finished.body):
         raise ResultsError(f"{uri}: the build is finished with another verdict", hint=ANOTHER_ATTEMPT)
-    rest = [put for put in plan.puts()[:-1] if not sender.journal.has(put)]
+    rest = plan.puts()[:-1]
     with ThreadPoolExecutor(sender.pace.workers) as pool:
         there = list(pool.map(sender.store.holds, rest))
     missing = [put.path for put, is_there in zip(rest, there, strict=True) if not is_there]
@@ -160,10 +160,10 @@ def _send_all(sender: _Sender, puts: Sequence[Put], tally: _Tally) -> None:
 
 
 def _send_log(sender: _Sender, build: BuildRef, log: Put, tally: _Tally) -> None:
-    is_there = sender.journal.has(log)
+    is_there = _was_stored(sender, log)
     if not is_there:
         fold_log(sender.store, build, log)
-        sender.journal.add(log)
+        sender.journal.add(log.path)
     _count(tally, log, was_written=not is_there)
 
 
@@ -171,7 +171,7 @@ def _store(sender: _Sender, put: Put) -> bool | None:
     """Write one object. True: written, False: it was there, None: not tried because the store refuses everything."""
     if sender.hopeless.is_set():
         return None
-    if sender.journal.has(put):
+    if _was_stored(sender, put):
         return False
     try:
         sender.store.put(put)
@@ -181,7 +181,16 @@ def _store(sender: _Sender, put: Put) -> bool | None:
         if error.status in HOPELESS:
             sender.hopeless.set()
         raise
-    sender.journal.add(put)
+    sender.journal.add(put.path)
+    return True
+
+
+def _was_stored(sender: _Sender, put: Put) -> bool:
+    """Say whether an earlier try stored an object, which is looked at then and not sent again."""
+    if not sender.journal.has(put.path):
+        return False
+    if not sender.store.holds(put):
+        raise _changed(sender.store.uri_of(put.path))
     return True
 
 
