@@ -99,6 +99,9 @@ class LocalProvider:
         """Return a cluster whose nodes are ready; one that a killed call left is used if it answers, else made anew."""
         for key, wanted in self.refusals(spec).items():
             raise UsageError(f"provider local: cluster.{key} must be {wanted}")
+        if any(character.isspace() for character in str(ctx.folder)):  # kwokctl would write elsewhere
+            what = f"provider local: kwokctl cannot work in {ctx.folder}, a path with spaces"
+            raise UsageError(what, hint="export E2E_STATE_DIR=/a/folder/without/spaces")
         with ctx.steps.step("Fetch programs"):
             plan = self._plan(spec, ctx)
         for _ in range(START_TRIES - 1):

@@ -80,6 +80,8 @@ WHOLE = frozenset({"run", "up", "resume"})
 def conduct(run: Run, sequence: str) -> Outcome:
     """Do the steps of a sequence and return what the run came to: by the first failure."""
     steps = [STEPS[verb] for verb in SEQUENCES[sequence]]
+    if sequence == "dump":  # asked for by name: also of a cluster that was only brought up
+        steps = [replace(steps[0], wanted=lambda run: run.state.is_live)]
     with followed(follower_of(run)) if sequence == "run" and run.state.claimed else nullcontext():
         for step in steps[:-1]:
             perform_wanted(run, step)

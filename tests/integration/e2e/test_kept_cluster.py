@@ -49,6 +49,13 @@ def test_cluster_lives_across_processes(harness: Harness, run: str) -> None:
     assert not (harness.state_dir / "runs" / run / "cluster" / "c1").exists()
 
 
+def test_cluster_that_was_only_brought_up_is_dumped_as_often_as_asked(harness: Harness, run: str) -> None:
+    for _ in range(2):
+        dump = harness.e2e("dump", run)
+        assert dump.code == 0, dump.err
+        assert (Path(dump.out.strip()) / "c1" / "metadata.json").exists()
+
+
 def test_status_shows_a_kept_cluster_with_its_expiry(harness: Harness, run: str) -> None:
     text, described = harness.e2e("status"), json.loads(harness.e2e("status", run, "--format", "json").out)["runs"]
 

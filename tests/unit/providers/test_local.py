@@ -78,6 +78,14 @@ def test_up_refuses_what_cannot_be_made_before_it_does_anything(tmp_path: Path) 
     assert list(context.folder.iterdir()) == []
 
 
+def test_up_refuses_a_folder_in_which_kwokctl_would_go_astray(tmp_path: Path) -> None:
+    context = make_context(tmp_path / "state folder" / "c1", FolderBinaries(tmp_path, VERSION))
+
+    with pytest.raises(UsageError, match="a path with spaces") as caught:
+        local().up(ClusterSpec(), context)
+    assert caught.value.hint == "export E2E_STATE_DIR=/a/folder/without/spaces"
+
+
 def test_up_says_which_program_is_missing(tmp_path: Path) -> None:
     context = make_context(tmp_path / "c1", FolderBinaries(tmp_path, VERSION))
 
