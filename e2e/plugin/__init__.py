@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.plugin.markers import MARKERS
 from e2e.plugin.options import RunOptions, add_options, read_options
+from providers.markers import MARKERS
 
 OPTIONS = pytest.StashKey[RunOptions]()
 

@@ -6,20 +6,6 @@ from collections.abc import Iterable
 
 from providers.contracts import Cluster
 
-MARKERS = (
-    "sig(name): the special interest group that owns the behaviour; first part of the title",
-    "conformance: follows an upstream conformance test",
-    "serial: must not run beside other cases",
-    "slow: takes more than ten seconds",
-    "disruptive: disturbs what other users of the cluster do",
-    "cluster_scoped: creates objects outside its namespace",
-    "preempts: may evict pods of others",
-    "requires(feature, ...): what the cluster must offer: pods-run, node-ssh, dns, storage, ...",
-    "depends(component, ...): what must turn the case red when it is switched off",
-    "needs(permission, ...): what the user must be allowed to do: pods, get,list nodes, create pods/eviction, get /metrics",
-    "cite(source, ...): the upstream conformance test or document that the case follows",
-)
-
 TITLE_FLAGS = ("conformance", "serial", "slow", "disruptive")  # in this order at the end of a title
 
 # what a cluster of strangers must allow (Cluster.allow) before a case with this marker runs

@@ -18,6 +18,8 @@ from pydantic import (
     Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -26,6 +28,7 @@ from providers.config import rules
 from providers.config.rules import expected
 from providers.config.schedule import cron_schedule
 from providers.contracts import ClusterSpec
+from providers.markers import NAMES as MARKER_NAMES
 
 # preset -> marker expression; a job's own ``select`` is and-ed with it
 PRESETS: Final[Mapping[str, str]] = {
@@ -171,6 +174,15 @@ class Suite(Section):
     )
     focus: Regex | None = Field(default=None, description="run only cases whose title matches this regular expression")
     skip: Regex | None = Field(default=None, description="leave out cases whose title matches this regular expression")
+
+    @field_validator("select")
+    @classmethod
+    def _names_markers(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("tester") == "pytest":  # others have markers of their own
+            for name in rules.marker_names(value):
+                if name not in MARKER_NAMES:
+                    raise rules.unknown_marker(name)
+        return value
 
     def expression(self) -> str:
         """Return the marker expression of preset and ``select`` together, for ``pytest -m``."""

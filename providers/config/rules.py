@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic_core import PydanticCustomError
 
+from providers.markers import NAMES as MARKER_NAMES
 from providers.wording import nearest
 
 MAX_DURATION_S: Final = 14 * 24 * 3600
@@ -205,6 +206,16 @@ def marker_expression(value: str) -> str:
     if not _selects(tree):
         raise _no_expression()
     return value
+
+
+def marker_names(expression: str) -> list[str]:
+    """Return the markers that an expression names, which ``marker_expression`` has accepted."""
+    return [node.id for node in ast.walk(ast.parse(expression.strip(), mode="eval")) if isinstance(node, ast.Name)]
+
+
+def unknown_marker(name: str) -> PydanticCustomError:
+    """Return the error of a marker that no case of the suite can have: it would select nothing, or everything."""
+    return expected("markers of the suite", near=nearest(name, MARKER_NAMES), found=name)
 
 
 def _selects(node: ast.expr) -> bool:

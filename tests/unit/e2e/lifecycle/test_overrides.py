@@ -33,6 +33,7 @@ def test_without_options_the_config_stays(job: JobConfig) -> None:
         pytest.param(SuiteChanges(focus="("), "--focus", id="focus"),
         pytest.param(SuiteChanges(skip="["), "--skip", id="skip"),
         pytest.param(SuiteChanges(select="a and"), "--select", id="select"),
+        pytest.param(SuiteChanges(select="slow and conformanse"), "--select", id="unknown marker"),
         pytest.param(SuiteChanges(select="__import__('os')"), "--select", id="code"),
     ],
 )
