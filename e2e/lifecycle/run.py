@@ -107,7 +107,10 @@ class Run:
         if not isinstance(error, HarnessError):
             self.log.line("".join(traceback.format_exception(error)))
         hint = error.hint if isinstance(error, HarnessError) else "report it with the traceback in build-log.txt"
-        self.add_failure(Failure(step, outcome_of(error), failure_text(error).splitlines()[0], hint))
+        first, *rest = failure_text(error).splitlines()
+        # of several reasons the last one is that of the last thing tried; all of them are in the log
+        text = f"{first} {rest[-1].strip()}" if rest and first.endswith(":") else first
+        self.add_failure(Failure(step, outcome_of(error), text, hint))
 
     def add_failure(self, failure: Failure) -> None:
         """Add a failure behind those that are there."""

@@ -79,7 +79,8 @@ def translate(error: Exception, uri: str, bucket: str) -> StoreError:
     if status == 404:
         hint = f"gcloud storage buckets create gs://{bucket} --uniform-bucket-level-access"
         return StoreError(uri, 404, f"not found; is there a bucket {bucket}?", hint=hint)
-    return StoreError(uri, status, _said(error))
+    hint = "" if status else "is there a network, and a proxy to be named in HTTPS_PROXY? Then the same command again"
+    return StoreError(uri, status, _said(error), hint=hint)
 
 
 def _status(error: Exception) -> int:
