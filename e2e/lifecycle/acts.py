@@ -121,6 +121,7 @@ def make_plan(run: Run) -> SuitePlan:
         focus=suite.focus or "",
         skip=suite.skip or "",
         attempts=suite.flake_attempts,
+        ref=run.state.ref,
         cluster_goes=run.tools.owns_cluster and run.state.keep is Keep.NEVER,
         env={**run.tools.settings.child_variables(), MARK: str(run.folder.path)},
     )

@@ -136,6 +136,7 @@ class PytestTester:
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),
             *("--e2e-events", str(_events(plan, each))),
             *removal,
+            *((f"--e2e-job={plan.ref}",) if plan.ref else ()),
             *_titles(plan),
             *(("--e2e-only", str(only)) if only else ()),
             *(f"--ignore={self._suite / name}" for name in ignored),

@@ -33,7 +33,7 @@ class BrokenTester(HarnessError):
 class SuitePlan:
     """What is to be tested and where things lie. All paths are absolute.
 
-    ``select``: marker expression; ``focus`` and ``skip``: regular expressions on titles, or empty. ``artifacts``: gets
+    ``ref``: JOB or FILE as it was typed, for commands that run cases again. ``select``: marker expression; ``focus`` and ``skip``: regular expressions on titles, or empty. ``artifacts``: gets
     ``junit_NN.xml`` and ``failures/``; ``work``: private, for everything else; ``secrets_file``: gets values that must
     not be published; ``env``: the environment for what the tester starts. ``attempts``: how often a case that fails is
     tried in all; each attempt is a case of the same name in the same JUnit file. ``cluster_goes``: the cluster is
@@ -51,6 +51,7 @@ class SuitePlan:
     focus: str = ""
     skip: str = ""
     attempts: int = 1
+    ref: str = ""
     cluster_goes: bool = False
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -21,7 +21,7 @@ class RunOptions:
     ``run``: ``<job>-<build>``, the value behind every label. ``evidence``: folder that gets ``failures/``-like folders,
     one per failed case; ``events``: JSON lines for the live display; ``secrets``: JSON lines with values that must
     never be published; each is None where it is not wanted. ``focus`` and ``skip`` search in titles;
-    ``only``: the titles that may run.
+    ``only``: the titles that may run. ``job``: JOB or FILE of ``e2e run``, for the command that runs a case again.
     ``gone_within_s``: how long, after the last case, to wait for what was removed to be gone; 0 on a cluster that is
     itself about to go. ``needs``: file for what the selected cases must be allowed to do. ``remove``: when namespaces
     are removed, ``each`` after its case, all at the ``end``, or ``never``: pods that run hold memory, but a removal
@@ -37,6 +37,7 @@ class RunOptions:
     focus: re.Pattern[str] | None = None
     skip: re.Pattern[str] | None = None
     only: frozenset[str] | None = None
+    job: str = ""
     needs: Path | None = None
     gone_within_s: float = 30.0
     remove: str = "end"
@@ -47,6 +48,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("e2e", "Kubernetes end-to-end tests")
     group.addoption("--e2e-cluster", metavar="FILE", help="JSON facts of the cluster; without it the plugin is inert")
     group.addoption("--e2e-run", metavar="NAME", default="manual", help="name of the run, label of all it creates")
+    group.addoption("--e2e-job", metavar="JOB|FILE", help="what e2e run was given; default: the job in the run's name")
     group.addoption("--e2e-evidence", metavar="DIR", help="write objects, events and logs of failed cases below DIR")
     group.addoption("--e2e-events", metavar="FILE", help="append started and finished cases as JSON lines")
     group.addoption("--e2e-secrets", metavar="FILE", help="append secret values that evidence may show, as JSON lines")
@@ -86,6 +88,7 @@ def read_options(config: pytest.Config) -> RunOptions:
         cluster=cluster,
         cluster_file=file,
         run=config.getoption("e2e_run"),
+        job=config.getoption("e2e_job") or config.getoption("e2e_run").rpartition("-")[0],
         evidence=_path(config, "e2e_evidence"),
         events=_path(config, "e2e_events"),
         secrets=_path(config, "e2e_secrets"),

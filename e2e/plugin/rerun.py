@@ -15,7 +15,7 @@ def how_to_run_again(item: pytest.Item, options: RunOptions) -> tuple[str, ...]:
     """Return where the case stands, what it ran on, and the commands that run it again."""
     title = item.stash[TITLE]
     focus = shlex.quote(focus_pattern([title]))
-    job = options.run.rpartition("-")[0]
+    job = shlex.quote(options.job)
     cluster = options.cluster
     lines = [
         f"test: {item.nodeid}",
@@ -23,7 +23,7 @@ def how_to_run_again(item: pytest.Item, options: RunOptions) -> tuple[str, ...]:
         f"cluster: {cluster.name}, Kubernetes {cluster.version}",
         f"run: {options.run}",
     ]
-    if job:
+    if options.job:
         lines += [
             f"again: e2e run {job} --focus {focus}",
             f"while its cluster is up: e2e test {options.run} --focus {focus}",

@@ -192,6 +192,14 @@ def test_failed_cases_leave_evidence(all_kinds: tuple[Suite, int]) -> None:
     )
 
 
+def test_evidence_names_the_file_that_the_job_was_given_by(make_suite: MakeSuite) -> None:
+    suite = make_suite(test_kinds=ALL_KINDS)
+    suite.run("--e2e-job=some job.yaml", "--e2e-focus=should fail$")
+
+    (case,) = (suite.home / "failures").glob("*/case.txt")
+    assert r"again: e2e run 'some job.yaml' --focus '^\[sig-testing\] Thing should fail$'" in case.read_text()
+
+
 def test_second_failure_of_a_case_is_a_property_of_its_testcase(all_kinds: tuple[Suite, int]) -> None:
     properties = {
         case.get("name"): [(p.get("name"), "torn down badly" in p.get("value", "")) for p in case.iter("property")]
