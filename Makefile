@@ -14,13 +14,16 @@ RESULTS ?= _results/bucket
 PYTEST := $(BIN)/python -m pytest
 PACKAGES := e2e providers upload dashboard_feed
 
+# one that lost its Python or its command is set up again
+$(shell test -e $(READY) && ! { test -x $(BIN)/e2e && $(BIN)/python -c 'import e2e, upload'; } 2>/dev/null && rm -f $(READY))
+
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: Python >= 3.11 is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "make: the venv module is missing; try: apt-get install python3-venv" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@# uv itself comes from the same lock, by pip and with its hash
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
