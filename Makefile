@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOB ?= local
 RESULTS ?= _results/bucket
+export JOB RESULTS
 PYTEST := $(BIN)/python -m pytest
 PACKAGES := e2e providers upload dashboard_feed
 
@@ -34,7 +35,7 @@ $(READY): requirements.lock pyproject.toml
 venv: $(READY) ## set up .venv from the lock
 
 e2e: $(READY) ## run the main job on this machine (JOB=name for another one)
-	@$(BIN)/e2e run $(JOB) --results $(RESULTS)
+	@$(BIN)/e2e run "$$JOB" --results "$$RESULTS"
 
 test: $(READY) test-deps ## run every test but the full matrices
 	$(PYTEST) -m "not full"

@@ -37,14 +37,18 @@ def show(run: str | None, *, form: str) -> int:
     import json
     import time
 
-    from e2e.lifecycle.attach import find_run
+    from e2e.lifecycle.attach import all_runs, find_run
     from e2e.lifecycle.report import condition, describe_run
     from e2e.lifecycle.summary import closing_lines
     from e2e.settings import current_settings
     from upload.errors import UsageError
 
-    folder = find_run(current_settings().state, run, wanted=lambda state: state.is_ended)
+    runs = current_settings().state
+    folder = find_run(runs, run, wanted=lambda state: state.is_ended)
     state, now_s = folder.read(), time.time()
+    for other, newer in all_runs(runs):
+        if run != state.run and newer.job_name == state.job_name and newer.started_s > state.started_s:
+            click.echo(f"e2e: {newer.run} is newer: {condition(other, newer, now_s=now_s)}", err=True)
     if not state.is_ended:
         raise UsageError(
             f"{state.run} has no verdict: {condition(folder, state, now_s=now_s)}", hint=f"e2e wait {state.run}"

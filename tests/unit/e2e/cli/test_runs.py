@@ -117,6 +117,17 @@ def test_verdict_is_the_exit_code(tmp_path: Path, verb: str, failures: tuple[Fai
     assert invoke(tmp_path, verb).return_value == code
 
 
+def test_results_say_that_a_newer_run_has_none_yet(tmp_path: Path) -> None:
+    add(tmp_path, "ci-x-1", **{**GREEN, "started_s": 100})
+    add(tmp_path, "ci-x-2", started_s=200)
+
+    newest, named = invoke(tmp_path, "results"), invoke(tmp_path, "results", "ci-x-1")
+
+    assert (newest.return_value, named.return_value) == (0, 0)
+    assert newest.stderr.startswith("e2e: ci-x-2 is newer: ")
+    assert named.stderr == ""
+
+
 def test_results_are_told_as_json(tmp_path: Path) -> None:
     add(tmp_path, "ci-x-1", **{**GREEN, "failures": RED, "tally": Tally(2, 1, 1, 0, ("b",))})
 
