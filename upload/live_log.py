@@ -40,7 +40,7 @@ class LiveLog:
     is_over: bool = False
     _there: ObjectStat | None = None
     _read: int = 0
-    _tried: tuple[int, int] = (0, 0)  # bytes of the source and of the object that the last try was to add
+    _tried: int = 0  # bytes that the last try was to add: asterisks are as many as what they stand for
 
     def send_more(self) -> int:
         """Send what has arrived and return how many bytes that were; bytes that may begin a secret wait for the rest.
@@ -53,7 +53,7 @@ class LiveLog:
         return sent
 
     def _send_block(self) -> int:
-        if any(self._tried):
+        if self._tried:
             self._look()
         window = _read(self.source, self._read)
         censor = self.censor()
@@ -61,7 +61,7 @@ class LiveLog:
         if not ready or self.is_over:
             return 0
         put = _live_put(self.build, censor.data(window)[:ready])
-        self._tried = (ready, ready)
+        self._tried = ready
         try:
             if self._there:
                 self._there = self.store.extend(put, self._there, piece=_piece(self.build))
@@ -70,29 +70,26 @@ class LiveLog:
         except PreconditionFailed:  # somebody else's, or final already: fold_log finds out
             self.is_over = True
             return 0
-        self._tried, self._read = (0, 0), self._read + ready
+        self._tried, self._read = 0, self._read + ready
         return ready
 
     def _begin(self, put: Put) -> ObjectStat:
         """Write the first bytes; a live log that an earlier process of this publish left is begun anew."""
         try:
             return self.store.put(put)
-        except PreconditionFailed:
-            left = self.store.stat(put.path)
-            if left is None or LIVE not in left.metadata:
-                raise
-            return self.store.put(put, replaces=left.generation)
+        except PreconditionFailed as error:
+            return self.store.put(put, replaces=_live_one(self.store, put.path, error).generation)
 
     def _look(self) -> None:
         """Find out whether a try that ended in an error was done all the same."""
         found = self.store.stat(build_paths(self.build).log)
         before = self._there.size_bytes if self._there else 0
         if found is not None and (self._there is None or found.generation != self._there.generation):
-            if LIVE in found.metadata and found.size_bytes == before + self._tried[1]:
-                self._there, self._read = found, self._read + self._tried[0]
+            if LIVE in found.metadata and found.size_bytes == before + self._tried:
+                self._there, self._read = found, self._read + self._tried
             else:
                 self.is_over = True
-        self._tried = (0, 0)
+        self._tried = 0
 
 
 def fold_log(store: Store, build: BuildRef, log: Put) -> ObjectStat:
@@ -100,14 +97,16 @@ def fold_log(store: Store, build: BuildRef, log: Put) -> ObjectStat:
 
     Raises PreconditionFailed when the log there is not a live one, StoreError.
     """
+    if not isinstance(store, GrowingStore):  # nobody has followed the log there
+        return store.put(log)
     for _ in range(_FOLD_TRIES):
         done = _put_or_find(store, log)
-        if isinstance(store, GrowingStore) and LIVE in done.metadata:
+        if LIVE in done.metadata:
             try:
                 done = _replace(store, build, log, done)
             except PreconditionFailed:  # the live one grew meanwhile
                 continue
-        if isinstance(store, GrowingStore) and OVER in done.metadata:  # also one whose fold was killed before this
+        if OVER in done.metadata:  # also one whose fold was killed before this
             store.remove(_piece(build))
         return done
     raise PreconditionFailed(store.uri_of(log.path), "the live log goes on growing; does another process follow it?")
@@ -117,11 +116,16 @@ def _put_or_find(store: Store, log: Put) -> ObjectStat:
     """Write the log, or return the live one that is there. Raises PreconditionFailed for any other."""
     try:
         return store.put(log)
-    except PreconditionFailed:
-        there = store.stat(log.path)
-        if there is None or LIVE not in there.metadata:
-            raise
-        return there
+    except PreconditionFailed as error:
+        return _live_one(store, log.path, error)
+
+
+def _live_one(store: Store, path: str, error: PreconditionFailed) -> ObjectStat:
+    """Return the live log that kept another one from being written; raise ``error`` when it is none."""
+    there = store.stat(path)
+    if there is None or LIVE not in there.metadata:
+        raise error
+    return there
 
 
 def _replace(store: GrowingStore, build: BuildRef, log: Put, there: ObjectStat) -> ObjectStat:

@@ -90,10 +90,11 @@ def _pull_jobs(store: Store, pulls: str, directory: str | None) -> Iterator[JobP
     for folder in _pull_folders(store, pulls):
         for path in _children(store, folder):
             found.setdefault(path[len(folder) : -1], []).append(path)
-    for path in _children(store, directory) if directory else ():
-        found.setdefault(path[len(directory or "") : -1], [])
+    if directory is not None:
+        for path in _children(store, directory):
+            found.setdefault(path[len(directory) : -1], [])
     for name in sorted(found):
-        yield JobPlace(name, tuple(found[name]), f"{directory}{name}/" if directory else None, has_aliases=True)
+        yield JobPlace(name, tuple(found[name]), None if directory is None else f"{directory}{name}/", has_aliases=True)
 
 
 def _pull_folders(store: Store, pulls: str) -> Iterator[str]:

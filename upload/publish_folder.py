@@ -30,8 +30,8 @@ ATTEMPT_OF = "attempt-of"
 class FolderRequest:
     """A folder and what it becomes. ``wanted.number`` is empty for the next free id. ``now_s``: UTC epoch.
 
-    ``commit``: of what was tested, where no clone records tell. ``new_attempt``: ``wanted.number`` is a build that is there; the folder becomes another one, whose metadata
-    ``attempt-of`` names it.
+    ``commit``: of what was tested, where no clone records tell. ``new_attempt``: ``wanted.number`` is a build that is
+    there; the folder becomes another one, whose metadata ``attempt-of`` names it.
     """
 
     folder: Path

@@ -46,8 +46,8 @@ def show(run: str | None, *, form: str) -> int:
     runs = current_settings().state
     folder = find_run(runs, run, wanted=lambda state: state.is_ended)
     state, now_s = folder.read(), time.time()
-    for other, newer in all_runs(runs):
-        if run != state.run and newer.job_name == state.job_name and newer.started_s > state.started_s:
+    for other, newer in all_runs(runs) if run != state.run else ():
+        if newer.job_name == state.job_name and newer.started_s > state.started_s:
             click.echo(f"e2e: {newer.run} is newer: {condition(other, newer, now_s=now_s)}", err=True)
     if not state.is_ended:
         raise UsageError(

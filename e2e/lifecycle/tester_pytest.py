@@ -131,7 +131,7 @@ class PytestTester:
         return (
             *self._start(each.select),
             *(*parallel, "-q"),
-            *("--junitxml", str(attempt_file(plan, each, attempt)), "--basetemp", str(plan.work / "tmp")),
+            *("--junitxml", str(_attempt_file(plan, each, attempt)), "--basetemp", str(plan.work / "tmp")),
             *("--e2e-cluster", str(plan.cluster_file), "--e2e-run", plan.run),
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),
             *("--e2e-events", str(_events(plan, each))),
@@ -190,7 +190,7 @@ def verdict(codes: Sequence[int], tally: Tally, *, stopped: HarnessError | None)
     return SuiteResult(Outcome.PASSED, "", tally)
 
 
-def attempt_file(plan: SuitePlan, each: Pass, attempt: int) -> Path:
+def _attempt_file(plan: SuitePlan, each: Pass, attempt: int) -> Path:
     """Return where pytest writes the JUnit of one attempt, counted from 1."""
     return plan.work / f"{each.name}.{attempt}.xml"
 
@@ -207,7 +207,7 @@ def _forget(plan: SuitePlan, each: Pass) -> None:
 
 def _collect(plan: SuitePlan, each: Pass, follower: SuiteFollower) -> None:
     """Make the attempts so far one JUnit file of the artifacts."""
-    files = [attempt_file(plan, each, number) for number, _ in enumerate(follower.attempts, start=1)]
+    files = [_attempt_file(plan, each, number + 1) for number in range(len(follower.attempts))]
     for file, cases in zip(files, follower.attempts, strict=True):
         complete_junit(file, cases)
     join_junit([file for file in files if file.exists()], plan.artifacts / f"{each.name}.xml")

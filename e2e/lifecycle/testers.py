@@ -33,8 +33,8 @@ class BrokenTester(HarnessError):
 class SuitePlan:
     """What is to be tested and where things lie. All paths are absolute.
 
-    ``ref``: JOB or FILE as it was typed, for commands that run cases again. ``select``: marker expression; ``focus`` and ``skip``: regular expressions on titles, or empty. ``artifacts``: gets
-    ``junit_NN.xml`` and ``failures/``; ``work``: private, for everything else; ``secrets_file``: gets values that must
+    ``ref``: JOB or FILE as it was typed, for commands that run cases again. ``select``: marker expression; ``focus`` and
+    ``skip``: regular expressions on titles, or empty. ``artifacts``: gets ``junit_NN.xml`` and ``failures/``; ``work``: private, for everything else; ``secrets_file``: gets values that must
     not be published; ``env``: the environment for what the tester starts. ``attempts``: how often a case that fails is
     tried in all; each attempt is a case of the same name in the same JUnit file. ``cluster_goes``: the cluster is
     removed right after the suite, so that removing what the suite made would only cost time.

@@ -28,7 +28,6 @@ from providers.config import rules
 from providers.config.rules import expected
 from providers.config.schedule import cron_schedule
 from providers.contracts import ClusterSpec
-from providers.markers import NAMES as MARKER_NAMES
 
 # preset -> marker expression; a job's own ``select`` is and-ed with it
 PRESETS: Final[Mapping[str, str]] = {
@@ -178,11 +177,8 @@ class Suite(Section):
     @field_validator("select")
     @classmethod
     def _names_markers(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("tester") == "pytest":  # others have markers of their own
-            for name in rules.marker_names(value):
-                if name not in MARKER_NAMES:
-                    raise rules.unknown_marker(name)
-        return value
+        of_suite = info.data.get("tester") == "pytest"  # others have markers of their own
+        return rules.suite_markers(value) if value is not None and of_suite else value
 
     def expression(self) -> str:
         """Return the marker expression of preset and ``select`` together, for ``pytest -m``."""

@@ -208,14 +208,15 @@ def marker_expression(value: str) -> str:
     return value
 
 
-def marker_names(expression: str) -> list[str]:
-    """Return the markers that an expression names, which ``marker_expression`` has accepted."""
-    return [node.id for node in ast.walk(ast.parse(expression.strip(), mode="eval")) if isinstance(node, ast.Name)]
+def suite_markers(expression: str) -> str:
+    """Accept what ``marker_expression`` has accepted, if it names markers that cases of the suite can have.
 
-
-def unknown_marker(name: str) -> PydanticCustomError:
-    """Return the error of a marker that no case of the suite can have: it would select nothing, or everything."""
-    return expected("markers of the suite", near=nearest(name, MARKER_NAMES), found=name)
+    Another one would select nothing, or everything.
+    """
+    for node in ast.walk(ast.parse(expression.strip(), mode="eval")):
+        if isinstance(node, ast.Name) and node.id not in MARKER_NAMES:
+            raise expected("markers of the suite", near=nearest(node.id, MARKER_NAMES), found=node.id)
+    return expression
 
 
 def _selects(node: ast.expr) -> bool:

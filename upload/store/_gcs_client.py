@@ -22,21 +22,22 @@ def connect(endpoint: str, credentials: Credentials) -> storage.Client:
 
     Raises DefaultCredentialsError when credentials are needed and there are none. Finding them may take seconds.
     """
-    client = _make(endpoint, credentials)
+    client = make_client(endpoint, credentials)
     # an uploader need not be allowed to read the bucket's metadata, which the library asks for unasked
     client._bucket_metadata_cache = None  # noqa: SLF001  # its only other switch is the environment
     _read_environment_once(client)
     return client
 
 
-def _make(endpoint: str, credentials: Credentials) -> storage.Client:
+def make_client(endpoint: str, credentials: Credentials, *, project: str | None = None) -> storage.Client:
+    """Return a client as the library makes it. ``project``: that of a bucket to be made. Raises what ``connect`` does."""
     if endpoint:
         nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # ships no types
-        return storage.Client(project=None, credentials=nobody, client_options={"api_endpoint": endpoint})
+        return storage.Client(project=project, credentials=nobody, client_options={"api_endpoint": endpoint})
     if credentials is Credentials.NONE:
         return storage.Client.create_anonymous_client()
     try:
-        return storage.Client(project=None)
+        return storage.Client(project=project)
     except DefaultCredentialsError:
         if credentials is Credentials.IF_FOUND:
             return storage.Client.create_anonymous_client()

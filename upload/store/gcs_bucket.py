@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from google.api_core import exceptions as api
-from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 
 from upload.bucket_setup import EVERYBODY, READ_AND_LIST, BucketPlan, BucketState
 from upload.errors import StoreError
+from upload.store._gcs_client import Credentials, make_client
 from upload.store._gcs_errors import translate
 from upload.store.patience import Patience
 
@@ -70,12 +70,8 @@ class GcsBucket:
         self._mapped(make)
 
     def _client(self) -> storage.Client:
-        if self._endpoint:
-            nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # ships no types
-            return storage.Client(
-                project=self._project or "none", credentials=nobody, client_options={"api_endpoint": self._endpoint}
-            )
-        return storage.Client(project=self._project or None)
+        unnamed = "none" if self._endpoint else None  # Google's is that of the credentials
+        return make_client(self._endpoint, Credentials.NEEDED, project=self._project or unnamed)
 
     def _mapped(self, call: Callable[[], T]) -> T:
         uri = f"gs://{self._name}"

@@ -22,6 +22,16 @@ def cases(harness: Harness, name: str) -> dict[str, str]:
     }
 
 
+def wait_for_events(harness: Harness, **counts: int) -> None:
+    """Wait until the only run's suite has told of just so many events of each kind."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        events = "".join(path.read_text() for path in harness.state_dir.glob("runs/*/work/*.events.jsonl"))
+        if all(events.count(f'"{kind}"') == count for kind, count in counts.items()):
+            break
+        time.sleep(0.05)
+
+
 def attempts(harness: Harness) -> dict[str, list[str]]:
     """Return what the cases of each title hold, in the order of publication."""
     from lxml import etree
@@ -53,12 +63,7 @@ def test_suite_runs_in_two_passes_and_is_published(harness: Harness) -> None:
 
 def test_suite_that_is_cut_publishes_what_finished(harness: Harness) -> None:
     process = harness.start("run", harness.write_job(tester="tiny", suite="Passing|Hanging"))
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        events = "".join(path.read_text() for path in harness.state_dir.glob("runs/*/work/*.events.jsonl"))
-        if '"finished"' in events and events.count('"started"') == 2:
-            break
-        time.sleep(0.05)
+    wait_for_events(harness, started=2, finished=1)
 
     done = kill(process, signal.SIGTERM)
 
@@ -98,12 +103,7 @@ def test_case_that_fails_at_every_attempt_has_failed(harness: Harness) -> None:
 
 def test_suite_that_is_cut_at_its_second_attempt_publishes_both(harness: Harness) -> None:
     process = harness.start("run", harness.write_job(tester="tiny", suite="Stubborn|Wavering", attempts=2))
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        events = "".join(path.read_text() for path in harness.state_dir.glob("runs/*/work/*.events.jsonl"))
-        if events.count('"finished"') == 3 and events.count('"started"') == 4:
-            break
-        time.sleep(0.05)
+    wait_for_events(harness, started=4, finished=3)
 
     done = kill(process, signal.SIGTERM)
 
