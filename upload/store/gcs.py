@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from google.api_core import exceptions as api
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from urllib3.exceptions import HTTPError
@@ -309,7 +309,10 @@ class GcsStore:
     def _get_client(self) -> storage.Client:
         with self._lock:
             if self._client is None:
-                self._client = self._mapped("", lambda: connect(self._endpoint, self._credentials))
+                try:
+                    self._client = connect(self._endpoint, self._credentials)
+                except DefaultCredentialsError as error:
+                    raise translate(error, self.uri, self._bucket_name) from error
                 self._bucket = self._client.bucket(self._bucket_name)
                 self._multipart = Multipart.of(self._client, self._bucket_name, self._patience.timeouts)
             return self._client
