@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
 from upload.store._gcs_errors import LostAnswer
+from upload.store._gcs_payload import BLOCK_BYTES
 
 Resource = dict[str, Any]
 _UNAUTHORIZED = 401
@@ -87,7 +88,7 @@ class Multipart:
         return route.pool.urlopen(
             "POST",
             route.target + more,
-            body,
+            [body[start : start + BLOCK_BYTES] for start in range(0, len(body), BLOCK_BYTES)],
             headers,
             retries=False,
             redirect=False,

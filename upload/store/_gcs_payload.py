@@ -17,6 +17,9 @@ from upload.errors import ResultsError
 from upload.model import Put
 
 PIECE_BYTES = 8 * 1024 * 1024  # a multiple of 256 KiB, as the protocol of sessions asks; larger files go in pieces
+BLOCK_BYTES = (
+    256 * 1024
+)  # handed to the network at once: the time limit of a request is one for each block, not for all
 _COMPRESS_LEVEL = 6  # an eighth smaller than 1: the time is spent once, the bytes are read for years
 
 

@@ -16,13 +16,13 @@ from requests import Response
 
 from upload.errors import ResultsError
 from upload.store._gcs_errors import LostAnswer, asked_wait_s, is_passing
-from upload.store._gcs_payload import PIECE_BYTES
+from upload.store._gcs_payload import BLOCK_BYTES, PIECE_BYTES
 from upload.store.patience import Patience
 
 MOST_SESSIONS = 8  # a server that forgets each session is no server
 LARGEST_PIECE_BYTES = 128 * 1024 * 1024
-_QUANTUM_BYTES = 256 * 1024  # of which the protocol wants every piece but the last to be a multiple
-_BLOCK_BYTES = 1024 * 1024
+SMALLEST_PIECE_BYTES = 256 * 1024  # the protocol wants every piece but the last to be a multiple of this
+_QUICK_S, _SLOW_S = 10.0, 20.0  # a piece is lost whole where a server keeps no half of one
 
 _KEPT = re.compile(r"bytes=0-([0-9]{1,18})")
 _DONE = (200, 201)
@@ -57,7 +57,7 @@ class _Piece:
         self.source.stream.seek(self.start)
         left = self.size_bytes
         while left:
-            block = self.source.stream.read(min(_BLOCK_BYTES, left))
+            block = self.source.stream.read(min(BLOCK_BYTES, left))
             if not block:
                 raise ResultsError(f"{self.source.uri}: the file became shorter while it was sent")
             left -= len(block)
@@ -68,7 +68,8 @@ class _Piece:
 class Session:
     """One object on its way. ``begin`` opens a session and returns its URL; ``request`` is that of an HTTP session.
 
-    Each piece has the whole time of an operation; time without progress ends the upload, a long file does not.
+    Each piece has the whole time of an operation; time without progress ends the upload, a long file does not. A piece
+    that came through quickly is followed by one twice as large, one that failed or took long by one half as large.
     """
 
     source: Source
@@ -79,6 +80,7 @@ class Session:
     _begun: int = 0
     _is_unsure: bool = False
     _offset: int = 0
+    _piece_bytes: int = PIECE_BYTES
 
     def send(self) -> dict[str, Any]:
         """Send everything and return the object's resource, as the server describes it.
@@ -95,14 +97,31 @@ class Session:
         """Send one piece; after a failure first ask what has arrived. None: there is more to send."""
         if not self._url:
             self._open()
-        if self._is_unsure and (done := self._put(b"", f"bytes */{self.source.size_bytes}")) is not None:
+        before, size_bytes = self._offset, self.source.size_bytes
+        if self._is_unsure and (done := self._put(b"", f"bytes */{size_bytes}")) is not None:
             return done
-        before, piece = self._offset, self._next_piece()
-        last = self._offset + len(piece) - 1
-        sent_range = f"bytes {self._offset}-{last}/{self.source.size_bytes}"
-        done = self._put(piece, sent_range, is_last=last + 1 == self.source.size_bytes)
+        if self._offset > before:
+            return None  # it goes forward: what failed has its whole time again
+        piece = _Piece(self.source, self._offset, min(self._piece_bytes, size_bytes - self._offset))
+        done = self._send_piece(piece)
         if done is None and self._offset <= before:
             raise LostAnswer("the store kept nothing of a piece")  # so that it waits, and gives up in the end
+        return done
+
+    def _send_piece(self, piece: _Piece) -> dict[str, Any] | None:
+        last, began = piece.start + len(piece) - 1, self.patience.clock()
+        is_last = last + 1 == self.source.size_bytes
+        smaller = max(SMALLEST_PIECE_BYTES, self._piece_bytes // 2)
+        try:
+            done = self._put(piece, f"bytes {piece.start}-{last}/{self.source.size_bytes}", is_last=is_last)
+        except Exception:
+            self._piece_bytes = smaller
+            raise
+        took_s = self.patience.clock() - began
+        if took_s > _SLOW_S:
+            self._piece_bytes = smaller
+        elif took_s < _QUICK_S:
+            self._piece_bytes = min(LARGEST_PIECE_BYTES, self._piece_bytes * 2)
         return done
 
     def _open(self) -> None:
@@ -139,12 +158,6 @@ class Session:
         if match is None or int(match[1]) >= self.source.size_bytes:
             raise InvalidResponse(answer, f"the store has {told[:60]!r} of {self.source.size_bytes} bytes")
         return int(match[1]) + 1
-
-    def _next_piece(self) -> _Piece:
-        """Return a piece as large as what has arrived: a short way that works is worth trying with more."""
-        grown = min(self._offset, LARGEST_PIECE_BYTES) // _QUANTUM_BYTES * _QUANTUM_BYTES
-        size_bytes = min(max(PIECE_BYTES, grown), self.source.size_bytes - self._offset)
-        return _Piece(self.source, self._offset, size_bytes)
 
 
 def _resource(answer: Response) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def _for_ever() -> float:
 class Patience:
     """The limits of one operation on a store, seconds throughout.
 
-    ``operation_s``: trying again ends after this; ``request_s``: one request may be silent for so long;
+    ``operation_s``: trying again ends so long after the first failure; ``request_s``: one request may be silent for so long;
     waits double from ``first_wait_s`` to ``longest_wait_s``, each drawn between half and the whole of that.
     ``remaining_s`` is what is left of the caller's deadline: it bounds everything.
     """
@@ -56,7 +56,7 @@ class Patience:
         The last error is raised when the operation's time or the caller's is up: it says what is wrong.
         Raises: DeadlineExceeded when there was no time for a first try.
         """
-        began = self.clock()
+        failing_since: float | None = None  # a long piece of a file may fail after more than this, and be tried again
         wait_s = self.first_wait_s
         if self.remaining_s() <= 0:
             raise DeadlineExceeded(what, 0.0)
@@ -67,7 +67,8 @@ class Patience:
                 if not again(error):
                     raise
                 pause_s = max(asked_wait_s(error), wait_s * (0.5 + self.chance() / 2))
-                if self.clock() - began + pause_s > self.operation_s or pause_s >= self.remaining_s():
+                failing_since = self.clock() if failing_since is None else failing_since
+                if self.clock() - failing_since + pause_s > self.operation_s or pause_s >= self.remaining_s():
                     raise
             self.sleep(pause_s)
             wait_s = min(wait_s * 2, self.longest_wait_s)

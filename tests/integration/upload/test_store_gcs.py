@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +279,7 @@ def test_local_file_goes_in_pieces_and_arrives_whole(
     store.put(put("big", source, "application/octet-stream"))
 
     sizes = [len(e.request.body) for e in faults.requests(is_piece)]
-    assert sizes == [CHUNK_BYTES, CHUNK_BYTES, 2 * CHUNK_BYTES, 4 * CHUNK_BYTES, 12_345]
+    assert sizes == [CHUNK_BYTES, 2 * CHUNK_BYTES, 4 * CHUNK_BYTES, CHUNK_BYTES + 12_345]
     assert bucket.store().holds(put("big", source, "application/octet-stream"))
     assert re.fullmatch(r"[A-Za-z0-9+/]{6}==", (store.stat("big") or ObjectStat("", 0, 0)).crc32c)
 
@@ -293,16 +294,23 @@ class Interrupted:
     rest: dict[str, Any] = field(default_factory=dict)
 
 
-SIZE = 2 * CHUNK_BYTES + 12_345
-PIECES = tuple(f"{first}-{min(first + CHUNK_BYTES, SIZE) - 1}/{SIZE}" for first in (0, CHUNK_BYTES, 2 * CHUNK_BYTES))
-HALF = (f"{CHUNK_BYTES // 2}-{CHUNK_BYTES * 3 // 2 - 1}/{SIZE}", f"{CHUNK_BYTES * 3 // 2}-{SIZE - 1}/{SIZE}")
+SIZE = 3 * CHUNK_BYTES + 12_345
+
+
+def pieces(*borders: float) -> tuple[str, ...]:
+    """Return the ranges between borders (in chunks) and the end of the object."""
+    offsets = [*(int(border * CHUNK_BYTES) for border in borders), SIZE]
+    return tuple(f"{first}-{end - 1}/{SIZE}" for first, end in pairwise(offsets))
+
+
+PIECES = pieces(0, 1, 3)
 ASK = f"*/{SIZE}"
 INTERRUPTED = {
-    "first piece never arrives": Interrupted(Act.RESET_BEFORE, 0, (PIECES[0], ASK, *PIECES)),
-    "half of the first piece arrives": Interrupted(Act.CUT_MIDDLE, 0, (PIECES[0], ASK, *HALF)),
+    "first piece never arrives": Interrupted(Act.RESET_BEFORE, 0, (PIECES[0], ASK, *pieces(0, 0.5, 1.5))),
+    "half of the first piece arrives": Interrupted(Act.CUT_MIDDLE, 0, (PIECES[0], ASK, *pieces(0.5, 1, 2))),
     "answer to the second piece is lost": Interrupted(Act.CUT_AFTER, 1, (*PIECES[:2], ASK, PIECES[2])),
     "answer to the last piece is lost": Interrupted(Act.CUT_AFTER, 2, (*PIECES, ASK)),
-    "second piece gets 503": Interrupted(Act.ANSWER, 1, (*PIECES[:2], ASK, *PIECES[1:]), {"status": 503}),
+    "second piece gets 503": Interrupted(Act.ANSWER, 1, (*PIECES[:2], ASK, *pieces(1, 2)), {"status": 503}),
     "session is gone": Interrupted(Act.ANSWER, 1, (*PIECES[:2], *PIECES), {"status": 404}),
     "session is gone for good": Interrupted(Act.ANSWER, 1, (*PIECES[:2], *PIECES), {"status": 410}),
 }
