@@ -117,7 +117,8 @@ class SuiteFollower:
         except ValueError:
             status = Status.FAILED
         text = str(event.get("text", ""))
-        case = Case(name=name, status=status, seconds=float(event.get("seconds", 0.0)), text=text)
+        classname, seconds = str(event.get("classname", "")), float(event.get("seconds", 0.0))
+        case = Case(name=name, status=status, seconds=seconds, classname=classname, text=text)
         self.attempts[-1].append(case)
         self.ended(case)
 

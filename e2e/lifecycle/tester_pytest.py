@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from e2e.lifecycle.child import Command, Exit
 from e2e.lifecycle.progress import SuiteFollower
 from e2e.lifecycle.state import Tally
-from e2e.lifecycle.suite_junit import complete_junit, join_junit
+from e2e.lifecycle.suite_junit import write_junit
 from e2e.lifecycle.testers import BrokenTester, Host, SuitePlan, SuiteResult
 from upload.errors import HarnessError, Outcome, UsageError
 
@@ -134,6 +134,7 @@ class PytestTester:
             *("--junitxml", str(_attempt_file(plan, each, attempt)), "--basetemp", str(plan.work / "tmp")),
             *("--e2e-cluster", str(plan.cluster_file), "--e2e-run", plan.run),
             *("--e2e-evidence", str(plan.artifacts / "failures"), "--e2e-secrets", str(plan.secrets_file)),
+            *("--e2e-attempt", str(attempt)),
             *("--e2e-events", str(_events(plan, each))),
             *removal,
             *((f"--e2e-job={plan.ref}",) if plan.ref else ()),
@@ -207,7 +208,5 @@ def _forget(plan: SuitePlan, each: Pass) -> None:
 
 def _collect(plan: SuitePlan, each: Pass, follower: SuiteFollower) -> None:
     """Make the attempts so far one JUnit file of the artifacts."""
-    files = [_attempt_file(plan, each, number + 1) for number in range(len(follower.attempts))]
-    for file, cases in zip(files, follower.attempts, strict=True):
-        complete_junit(file, cases)
-    join_junit([file for file in files if file.exists()], plan.artifacts / f"{each.name}.xml")
+    attempts = [(_attempt_file(plan, each, number), cases) for number, cases in enumerate(follower.attempts, 1)]
+    write_junit(attempts, plan.artifacts / f"{each.name}.xml")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from _pytest.junitxml import mangle_test_address  # it has no public name
 
 Clock = Callable[[], float]
 TEXT_CHARS = 20_000
@@ -30,7 +31,8 @@ class EventReporter:
     """Appends one line per event and flushes it; lives in the controller, or in the only process.
 
     ``{"event": "collected", "total": N}`` · ``{"event": "started", "name": TITLE, "at_s": UTC epoch}`` ·
-    ``{"event": "finished", "name": TITLE, "status": "passed|failed|skipped", "seconds": S, "text": …}`` ·
+    ``{"event": "finished", "name": TITLE, "classname": as in pytest's JUnit, "status": "passed|failed|skipped",
+    "seconds": S, "text": …}`` ·
     ``{"event": "problem", "name": FILE, "text": …}`` for what could not be collected ·
     ``{"event": "leftover", "kind": KIND, "name": NAME}`` for what the suite created and did not get rid of.
     A case that was started and never finished was cut.
@@ -96,7 +98,9 @@ class EventReporter:
     def _finish(self, node_id: str) -> None:
         case = self._running.pop(node_id)
         text = "\n\n".join(case.texts)[-TEXT_CHARS:]
-        self.write("finished", name=case.name, status=case.status, seconds=round(case.seconds, 3), text=text)
+        classname = ".".join(mangle_test_address(node_id)[:-1])
+        facts = {"status": case.status, "seconds": round(case.seconds, 3), "text": text}
+        self.write("finished", name=case.name, classname=classname, **facts)
 
     def pytest_unconfigure(self) -> None:
         """Close the file."""

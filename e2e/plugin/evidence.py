@@ -1,6 +1,6 @@
 """What a failed case leaves: the objects, events and logs of its namespaces, before they are removed. DESIGN section 7.
 
-One folder for each failed case, ``<slug60>-<sha8>/``: ``case.txt`` (title, failure, how to run it again),
+One folder for each failed case, ``<slug60>-<sha8>/``, in it one for each later attempt, ``attempt-2/``: ``case.txt`` (title, failure, how to run it again),
 ``objects.jsonl``, ``events.jsonl``, ``logs/<pod>_<container>.log`` where pods run. Secrets appear with names and sizes
 only; their values are blotted out here and go to ``--e2e-secrets``, so that the publisher does it everywhere else.
 """
@@ -59,7 +59,7 @@ class EvidenceKeeper:
     def _keep(self, item: pytest.Item, report: pytest.TestReport) -> None:
         assert self._options.evidence is not None
         title = item.stash[TITLE]
-        folder = self._options.evidence / evidence_name(title)
+        folder = evidence_folder(self._options.evidence, title, self._options.attempt)
         folder.mkdir(parents=True, exist_ok=True)
         namespaces = item.stash.get(NAMESPACES, [])
         found = self._collect(namespaces) if report.when != "teardown" and namespaces else Found()
@@ -77,6 +77,12 @@ class EvidenceKeeper:
                 return read_namespaces(api, namespaces, with_logs=PODS_RUN in self._options.cluster.features)
         except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not hide why the case failed
             return Found(problems=[f"no evidence of the cluster: {type(error).__name__}: {error}"])
+
+
+def evidence_folder(failures: Path, title: str, attempt: int) -> Path:
+    """Return where the evidence of one attempt of a case lies; the first attempt's has no folder of its own."""
+    folder = failures / evidence_name(title)
+    return folder if attempt == 1 else folder / f"attempt-{attempt}"
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ class RunOptions:
     ``run``: ``<job>-<build>``, the value behind every label. ``evidence``: folder that gets ``failures/``-like folders,
     one per failed case; ``events``: JSON lines for the live display; ``secrets``: JSON lines with values that must
     never be published; each is None where it is not wanted. ``focus`` and ``skip`` search in titles;
-    ``only``: the titles that may run. ``job``: JOB or FILE of ``e2e run``, for the command that runs a case again.
+    ``only``: the titles that may run; ``attempt``: how often they were tried, this time included. ``job``: JOB or FILE of ``e2e run``, for the command that runs a case again.
     ``gone_within_s``: how long, after the last case, to wait for what was removed to be gone; 0 on a cluster that is
     itself about to go. ``needs``: file for what the selected cases must be allowed to do. ``remove``: when namespaces
     are removed, ``each`` after its case, all at the ``end``, or ``never``: pods that run hold memory, but a removal
@@ -37,6 +37,7 @@ class RunOptions:
     focus: re.Pattern[str] | None = None
     skip: re.Pattern[str] | None = None
     only: frozenset[str] | None = None
+    attempt: int = 1
     job: str = ""
     needs: Path | None = None
     gone_within_s: float = 30.0
@@ -73,6 +74,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--e2e-focus", metavar="RE", help="run only cases whose title matches")
     group.addoption("--e2e-skip", metavar="RE", help="leave out cases whose title matches")
     group.addoption("--e2e-only", metavar="FILE", help="run only the cases whose titles stand in FILE, a JSON list")
+    group.addoption("--e2e-attempt", metavar="N", type=int, default=1, help="which attempt of these cases this is")
 
 
 def read_options(config: pytest.Config) -> RunOptions:
@@ -95,6 +97,7 @@ def read_options(config: pytest.Config) -> RunOptions:
         focus=_pattern(config, "e2e_focus"),
         skip=_pattern(config, "e2e_skip"),
         only=_titles(config, "e2e_only"),
+        attempt=config.getoption("e2e_attempt"),
         needs=_path(config, "e2e_needs"),
         gone_within_s=config.getoption("e2e_gone_within"),
         remove=config.getoption("e2e_remove") or ("each" if PODS_RUN in cluster.features else "end"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.plugin.titles import evidence_name
 from tests.support.harness import Harness, kill
 
 
@@ -99,6 +100,10 @@ def test_case_that_fails_at_every_attempt_has_failed(harness: Harness) -> None:
     assert done.code == 1, done.err
     assert "FAILURE: 1 passed (1 flaky), 1 failed" in done.err
     assert attempts(harness) == {"[sig-tiny] Failing should fail": ["failure", "failure"], WAVERING: ["failure", ""]}
+    evidence = harness.builds()[0] / "artifacts" / "failures"
+    found = sorted(str(file.relative_to(evidence)) for file in evidence.rglob("case.txt"))
+    failing, wavering = evidence_name("[sig-tiny] Failing should fail"), evidence_name(WAVERING)
+    assert found == [f"{failing}/attempt-2/case.txt", f"{failing}/case.txt", f"{wavering}/case.txt"]
 
 
 def test_suite_that_is_cut_at_its_second_attempt_publishes_both(harness: Harness) -> None:

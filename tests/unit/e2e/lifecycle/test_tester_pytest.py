@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,12 @@ from e2e.lifecycle.child import Command, Exit
 from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.permissions import LEAST, needs_of
 from e2e.lifecycle.state import Tally
-from e2e.lifecycle.suite_junit import complete_junit, join_junit
 from e2e.lifecycle.tester_pytest import PytestTester, check_code, verdict
 from e2e.lifecycle.testers import BrokenTester, SuitePlan
 from providers.access import Need
 from providers.contracts import Cluster
 from upload.errors import Interrupted, Outcome, UsageError
-from upload.model import Case, Status
+from upload.model import Case
 
 if TYPE_CHECKING:
     from e2e.lifecycle.testers import Tester
@@ -178,58 +176,3 @@ def test_codes_and_cases_make_the_verdict(
     codes: list[int], tally: Tally, stopped: Interrupted | None, outcome: Outcome
 ) -> None:
     assert verdict(codes, tally, stopped=stopped).outcome is outcome
-
-
-ENDED = Case("[sig-x] A should work", Status.PASSED, 1.0)
-
-
-@pytest.mark.parametrize(
-    "left", [None, "", '<testsuites><testsuite name="pytest"><testcase'], ids=["none", "empty", "cut"]
-)
-def test_junit_of_a_killed_suite_is_made_from_its_events(tmp_path: Path, left: str | None) -> None:
-    junit = tmp_path / "junit_01.xml"
-    if left is not None:
-        junit.write_text(left)
-
-    complete_junit(junit, [ENDED])
-
-    assert '<testcase name="[sig-x] A should work"' in junit.read_text()
-
-
-def test_junit_that_pytest_wrote_is_left_alone(tmp_path: Path) -> None:
-    junit = tmp_path / "junit_01.xml"
-    junit.write_text("<testsuites><testsuite/></testsuites>")
-
-    complete_junit(junit, [ENDED])
-
-    assert junit.read_text() == "<testsuites><testsuite/></testsuites>"
-
-
-def test_suite_in_which_nothing_finished_leaves_no_junit(tmp_path: Path) -> None:
-    complete_junit(tmp_path / "junit_01.xml", [])
-
-    assert not (tmp_path / "junit_01.xml").exists()
-
-
-SUITE = '<testsuites><testsuite name="pytest" tests="{count}">{cases}</testsuite></testsuites>'
-
-
-def suite_file(path: Path, *names: str) -> Path:
-    cases = "".join(f'<testcase name="{name}" time="1.0"><failure message="no"/></testcase>' for name in names)
-    path.write_text(SUITE.format(count=len(names), cases=cases))
-    return path
-
-
-def test_attempts_are_joined_in_their_order(tmp_path: Path) -> None:
-    files = [suite_file(tmp_path / "1.xml", "a", "b"), suite_file(tmp_path / "2.xml", "a")]
-
-    join_junit(files, tmp_path / "junit_01.xml")
-
-    cases = ET.parse(tmp_path / "junit_01.xml").iter("testcase")
-    assert [(case.get("name"), case[0].tag) for case in cases] == [(name, "failure") for name in ("a", "b", "a")]
-
-
-def test_single_attempt_is_published_as_pytest_wrote_it(tmp_path: Path) -> None:
-    join_junit([suite_file(tmp_path / "1.xml", "a")], tmp_path / "junit_01.xml")
-
-    assert (tmp_path / "junit_01.xml").read_bytes() == (tmp_path / "1.xml").read_bytes()

@@ -31,7 +31,8 @@ def run(file: Path, *reports: pytest.TestReport) -> list[dict[str, Any]]:
 
 
 def finished(status: str, text: str, seconds: float) -> dict[str, Any]:
-    return {"event": "finished", "name": WHERE[2], "status": status, "seconds": seconds, "text": text}
+    facts = {"status": status, "seconds": seconds, "text": text}
+    return {"event": "finished", "name": WHERE[2], "classname": "test_x", **facts}
 
 
 STARTED = {"event": "started", "name": WHERE[2], "at_s": 1700000000.123}
