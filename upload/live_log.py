@@ -87,7 +87,7 @@ class LiveLog:
         if found is not None and (self._there is None or found.generation != self._there.generation):
             if LIVE in found.metadata and found.size_bytes == before + self._tried:
                 self._there, self._read = found, self._read + self._tried
-            else:
+            elif self._there or LIVE not in found.metadata:
                 self.is_over = True
         self._tried = 0
 

@@ -8,6 +8,7 @@ answer leads to a look at the object. Sources: gcs.md; https://cloud.google.com/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from threading import Lock
@@ -180,9 +181,12 @@ class GcsStore:
         except StoreError as error:
             found = self._found_after(error, put.path)
             if found is None or found.generation == there.generation or found.size_bytes != size_bytes:
+                if isinstance(error, PreconditionFailed):  # nobody will come back for it
+                    with suppress(StoreError):
+                        self._delete(piece, tail.generation)
                 raise
             done = found
-        self.remove(piece)
+        self._delete(piece, tail.generation)
         return done
 
     def is_beginning(self, there: ObjectStat, put: Put) -> bool:
@@ -192,15 +196,13 @@ class GcsStore:
 
     def remove(self, path: str) -> None:
         """Delete the generation that is there now."""
-        found = self.stat(path)
-        if found is None:
-            return
+        if found := self.stat(path):
+            self._delete(path, found.generation)
 
+    def _delete(self, path: str, generation: int) -> None:
         def delete() -> None:
             try:
-                self._blob(path).delete(
-                    if_generation_match=found.generation, retry=None, timeout=self._patience.timeouts()
-                )
+                self._blob(path).delete(if_generation_match=generation, retry=None, timeout=self._patience.timeouts())
             except (api.NotFound, api.PreconditionFailed):  # an earlier try was done, its answer lost
                 return
 

@@ -202,6 +202,27 @@ def test_live_log_that_a_killed_process_left_is_begun_anew(store: GrowingStore, 
     assert (again.send_more(), stored(bucket)) == (6, "one\ntwo\nthree\n")
 
 
+@pytest.mark.parametrize("act", [Act.CUT_BEFORE, Act.CUT_AFTER], ids=["never arrives", "its answer is lost"])
+def test_live_log_is_begun_anew_though_the_first_try_fails(
+    act: Act, store: GrowingStore, source: Path, bucket: Bucket, faults: FaultProxy
+) -> None:
+    grow(source, "one\n")
+    live(store, source).send_more()
+    grow(source, "two\n")
+    again = live(store, source)
+    # the first one finds that there is a log, the second takes its place
+    faults.add(act, lambda r: r.is_upload and r.query["ifGenerationMatch"] != ["0"], times=999)
+    with suppress(StoreError):
+        again.send_more()
+    faults.faults.clear()
+
+    again.send_more()
+    grow(source, "three\n")
+    again.send_more()
+
+    assert (stored(bucket), names(bucket.store())) == ("one\ntwo\nthree\n", ["build-log.txt"])
+
+
 def test_bytes_of_somebody_else_never_become_a_part_of_the_final_log(
     store: GrowingStore, source: Path, bucket: Bucket, faults: FaultProxy
 ) -> None:
@@ -233,7 +254,7 @@ def test_follower_that_goes_on_after_the_final_log_adds_nothing(
     grow(source, "two\nlate\n")
 
     assert (log.send_more(), log.is_over) == (0, True)
-    assert stored(bucket) == "one\ntwo\n"
+    assert (stored(bucket), names(bucket.store())) == ("one\ntwo\n", ["build-log.txt"])
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
