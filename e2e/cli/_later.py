@@ -34,11 +34,15 @@ def find_live(ref: str | None) -> str:
 def go_on(
     ref: str, later: Later, *, log_format: str, verbose: bool, first: Callable[[Run], None] = lambda _run: None
 ) -> tuple[Run, int]:
-    """Do a sequence with a run and show how it ended; return the run and the exit code. ``first`` is done before it."""
+    """Do a sequence with a run and show how it ended; return the run and the exit code. ``first`` is done before it.
+
+    What brings the run to its end ends as the run itself would have: with verdict and addresses.
+    """
+    from e2e.cli._options import say_ending
     from e2e.lifecycle.attach import attached
     from e2e.lifecycle.display import make_display
     from e2e.lifecycle.folder import RunFolder
-    from e2e.lifecycle.sequence import conduct
+    from e2e.lifecycle.sequence import WHOLE, conduct
     from e2e.lifecycle.summary import failure_lines
     from e2e.settings import current_settings
 
@@ -49,6 +53,8 @@ def go_on(
             run.recorder.note(f"run: {run.state.run}")
             first(run)
             outcome = conduct(run, later.command)
+            if later.command in WHOLE:
+                return run, say_ending(run, outcome)
             for line in failure_lines(run.all_failures):
                 run.recorder.note(line)
             return run, outcome.value.exit_code

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from e2e.lifecycle.state import Presence
-from tests.support.harness import Harness, kill
+from tests.support.harness import JOB, Harness, kill
 
 # step that hangs -> how the fakes are told to
 STEPS: dict[str, dict[str, Any]] = {
@@ -219,6 +219,28 @@ def test_resume_without_abort_publishes_a_failure(harness: Harness) -> None:
 
     assert (done.code, *published(harness)) == (5, "FAILURE", False), done.err
     assert harness.finished()["metadata"]["failure"] == "Test: the process was killed in step test"
+
+
+def test_resumed_run_ends_with_its_verdict_and_the_addresses(harness: Harness) -> None:
+    kill(start_until(harness, "test"))
+
+    done = harness.e2e("down", "--resume", "--abort")
+
+    state, (build,) = harness.state(), harness.builds()
+    lines = [line.partition(" ")[2] for line in done.err.splitlines()]
+    ending = lines[lines.index("ABORTED: 1 passed, 1 not run") :]
+    assert (done.code, ending) == (
+        130,
+        [
+            "ABORTED: 1 passed, 1 not run",
+            "  Test: the process was killed in step test",
+            f"artifacts: {state.artifacts}",
+            f"again: e2e run {harness.home / 'fake.yaml'}",
+            f"results:  {build.as_uri()}/",
+            f"site:     {(harness.store.parent / 'site' / 'index.html').as_uri()}",
+            f"testgrid: https://testgrid.k8s.io/tests-fake#{JOB} (once it is published to a bucket)",
+        ],
+    )
 
 
 def test_second_process_is_refused_and_told_who_holds_the_run(harness: Harness) -> None:
