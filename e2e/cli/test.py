@@ -29,5 +29,6 @@ def command(run: str | None, *, timeout: int | None, log_format: str, verbose: b
     for line in (tally_text(done.tally), *case_lines(done.artifacts, done.tally)):
         click.echo(line)
     if done.tally.failed:
+        click.echo(f"artifacts: {done.artifacts}")
         click.echo(f"again: {rerun_command(done.state, done.tally, is_kept=True)}")
     return code

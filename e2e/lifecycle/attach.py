@@ -104,8 +104,10 @@ def attached(folder: RunFolder, later: Later, settings: Settings, display: Displ
         job = stored_job(folder, state)
         job = later.edit_job(job) if later.edit_job else job
         tools = make_tools(job, settings, later_version(state, job, settings, display), test_s=later.test_s)
-        state = with_artifacts(folder, state, display)
-        log = BuildLog(Path(state.artifacts) / BUILD_LOG, now_s=time.time)
+        artifacts = make_place(folder, state, later, display)
+        if not state.published:
+            state = replace(state, artifacts=str(artifacts))
+        log = BuildLog(artifacts / BUILD_LOG, now_s=time.time)
         try:
             starts_over = later.command == "test" and not state.published
             if starts_over:  # the verdict of an earlier suite on this cluster is not this one's
@@ -117,6 +119,7 @@ def attached(folder: RunFolder, later: Later, settings: Settings, display: Displ
                 signals=signals,
                 display=display,
                 log=log,
+                artifacts=artifacts,
                 before=() if starts_over else state.failures,
                 resumes=later.command == "resume",
                 saves_verdict=not state.published,
@@ -138,21 +141,26 @@ def stored_job(folder: RunFolder, state: RunState) -> JobConfig:
         raise UsageError(f"the config of {folder.name} cannot be used: {what}", hint=f"look at {folder.path}") from exc
 
 
-def with_artifacts(folder: RunFolder, state: RunState, display: Display) -> RunState:
-    """Return the state with a folder for artifacts that can be written: one beside it, where the run's own cannot.
+def make_place(folder: RunFolder, state: RunState, later: Later, display: Display) -> Path:
+    """Return a folder for artifacts that can be written: the run's own, or one in its state folder where that cannot be.
 
+    What is published stays as it is: what is done with its run later lies beside it, in a folder for each command.
     A disk that went away must not keep a cluster from being taken down. Raises UsageError when neither can be written.
     """
     from e2e.lifecycle.begin import make_artifacts
 
+    place = Path(state.artifacts)
+    if state.published and later.command != "publish":
+        place = place.with_name(f"{place.name}.{later.command}-{build_number(time.time())}")
     try:
-        make_artifacts(Path(state.artifacts))
+        make_artifacts(place)
     except UsageError as error:
-        instead = folder.path / "artifacts"
-        display.note(f"{error}; going on in {instead}")
-        make_artifacts(instead)
-        return replace(state, artifacts=str(instead))
-    return state
+        place = folder.path / "artifacts"
+        display.note(f"{error}; going on in {place}")
+        make_artifacts(place)
+    if state.published and later.command != "publish":
+        display.note(f"{state.run} is published and stays as it is; the artifacts of this go to {place}")
+    return place
 
 
 def take_over(run: Run, *, aborts: bool) -> None:

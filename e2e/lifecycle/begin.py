@@ -216,7 +216,7 @@ def open_run(folder: RunFolder, state: RunState, tools: Tools, signals: Signals,
     artifacts = Path(state.artifacts)
     make_artifacts(artifacts)
     log = BuildLog(artifacts / BUILD_LOG, now_s=time.time)
-    run = Run(folder=folder, state=state, tools=tools, signals=signals, display=display, log=log)
+    run = Run(folder=folder, state=state, tools=tools, signals=signals, display=display, log=log, artifacts=artifacts)
     where = addresses(store_of(state), build_of(state), state.job) if state.claimed else ()
     for line in (*where, f"run:      {state.run} ({state.ref}), Kubernetes {state.version} ({state.version_source})"):
         run.recorder.note(line)

@@ -48,7 +48,8 @@ class Run:
 
     ``state`` is on disk after every ``change``. ``failures`` are those of this process. ``before`` are those of earlier
     ones: they come first where the run goes on (``resumes``), and are only kept where another command is done.
-    ``saves_verdict``: false once the build is published, which nothing changes any more. ``tally``: of the last suite.
+    ``saves_verdict``: false once the build is published, which nothing changes any more; what is done then has a folder
+    of its own for ``artifacts``. ``tally``: of the last suite.
     """
 
     folder: RunFolder
@@ -57,6 +58,7 @@ class Run:
     signals: Signals
     display: Display
     log: BuildLog
+    artifacts: Path
     before: tuple[Failure, ...] = ()
     resumes: bool = False
     saves_verdict: bool = True
@@ -82,11 +84,6 @@ class Run:
     def outcome(self) -> Outcome:
         """What is being done came to this, by the first failure."""
         return self.all_failures[0].outcome if self.all_failures else Outcome.PASSED
-
-    @property
-    def artifacts(self) -> Path:
-        """The folder of what is published."""
-        return Path(self.state.artifacts)
 
     @property
     def mark(self) -> Mark:
@@ -155,4 +152,5 @@ class Run:
         return f"e2e: left {run} at once ({step}): {left}\n     try: e2e down {run} --resume --abort"
 
     def _save_steps(self, steps: tuple[StepRecord, ...]) -> None:
-        self.change(lambda state: replace(state, steps=steps))
+        if self.saves_verdict:
+            self.change(lambda state: replace(state, steps=steps))

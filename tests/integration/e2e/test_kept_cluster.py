@@ -39,6 +39,7 @@ def test_cluster_lives_across_processes(harness: Harness, run: str) -> None:
         [
             "1 passed, 1 failed",
             "  failed: [sig-fake] Failing should be done",
+            f"artifacts: {harness.state().artifacts}",
             rf"again: e2e test {run} --focus '^\[sig-fake\] Failing should be done$'",
         ],
     )
@@ -81,6 +82,30 @@ def test_interrupted_up_is_taken_down(harness: Harness) -> None:
     done = kill(process, signal.SIGINT)
 
     assert (done.code, harness.strays()) == (130, [])
+
+
+def test_what_is_published_stays_as_it_is(harness: Harness) -> None:
+    assert harness.e2e("run", harness.write_job(suite="fail"), "--keep", "on-failure").code == 1
+    before = harness.state()
+    published = contents(Path(before.artifacts))
+
+    tested = harness.e2e("test", "--focus", "pass")
+    down = harness.e2e("down")
+
+    after = harness.state()
+    assert (tested.code, tested.out, down.code) == (0, "1 passed\n", 0), (tested.err, down.err)
+    assert contents(Path(before.artifacts)) == published
+    assert (after.artifacts, after.steps, after.tally) == (before.artifacts, before.steps, before.tally)
+    (of_test,), (of_down,) = (
+        list(Path(before.artifacts).parent.glob(f"{before.run}.{verb}-*")) for verb in ("test", "down")
+    )
+    assert "Failing" not in (of_test / "junit_01.xml").read_text()
+    assert (of_down / "cluster" / "c1" / "metadata.json").exists()
+    assert f"the artifacts of this go to {of_test}" in tested.err
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
