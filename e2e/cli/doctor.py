@@ -16,11 +16,12 @@ def command(*, results: str | None, form: str) -> int:
     import json
     from dataclasses import asdict
 
+    from e2e.cli._looking import brief_patience
     from e2e.lifecycle.doctor import Level, examine
     from e2e.settings import current_settings
 
     checks = []
-    for check in examine(current_settings(), results or _store_of_local()):
+    for check in examine(current_settings(), results or _store_of_local(), patience=brief_patience()):
         checks.append(check)
         if form == "text":
             click.echo(f"{check.level:<5} {check.name:<12} {check.said}")

@@ -146,12 +146,13 @@ def _check_names(wanted: BuildRef) -> None:
 def _show_plan(request: FolderRequest, results: str, *, censor_secrets: tuple[str, ...]) -> None:
     import tempfile
 
+    from e2e.cli._looking import brief_patience
     from upload.censor import Censor
     from upload.plan import size_bytes
     from upload.publish_folder import preview_folder
     from upload.store import open_store
 
-    store = open_store(results, anonymous_too=True)
+    store = open_store(results, anonymous_too=True, patience=brief_patience())
     with tempfile.TemporaryDirectory(prefix="e2e-publish-") as scratch:
         prepared = preview_folder(request, store, censor=Censor(censor_secrets), scratch=Path(scratch))
         sizes = {put.path: str(size_bytes(put.body)) for put in prepared.plan.puts()}

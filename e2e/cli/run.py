@@ -46,9 +46,10 @@ def command(job: str, *, dry_run: bool, log_format: str, verbose: bool, **option
     settings = current_settings()
     order = _order(job, options)
     if dry_run:
+        from e2e.cli._looking import brief_patience
         from e2e.lifecycle.preview import preview
 
-        for line in preview(order, settings, verbose=verbose):
+        for line in preview(order, settings, verbose=verbose, patience=brief_patience()):
             click.echo(line)
         return 0
     display = make_display(log_format, verbose=verbose)

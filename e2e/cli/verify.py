@@ -33,12 +33,14 @@ def command(uri: str, reader: str, form: str, verbose: bool) -> int:
     """  # noqa: D301  # click wants the character, not its name
     import time
 
+    from e2e.cli._looking import brief_patience
     from upload.errors import Outcome
     from upload.store import open_store
     from upload.verify import verify
 
-    store = open_store(uri, anonymous_too=True)
-    public = open_store(uri, anonymous=True) if store.uri.startswith("gs://") else None
+    patience = brief_patience()
+    store = open_store(uri, anonymous_too=True, patience=patience)
+    public = open_store(uri, anonymous=True, patience=patience) if store.uri.startswith("gs://") else None
     report = verify(store, now_s=int(time.time()), public=public).for_reader(reader)
     shown = {"json": lambda: _as_json(store.uri, report), "junit": lambda: _as_junit(report, reader)}
     click.echo(shown.get(form, lambda: _as_text(report))())

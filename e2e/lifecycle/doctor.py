@@ -14,6 +14,7 @@ from e2e.lifecycle.display import PlainDisplay
 from e2e.settings import Settings
 from providers.contracts import Deadline
 from upload.errors import HarnessError, Outcome
+from upload.store.patience import Patience
 
 OLDEST_PYTHON = (3, 11)
 LOW_GB, SCARCE_GB = 1.0, 6.0  # a run needs about 1 GB; building every program from source about 5 GB more
@@ -39,7 +40,7 @@ class Check:
     outcome: Outcome = Outcome.USAGE
 
 
-def examine(settings: Settings, store: str) -> Iterator[Check]:
+def examine(settings: Settings, store: str, *, patience: Patience) -> Iterator[Check]:
     """Yield every check, in the order in which a run needs them. ``store``: URI of the results' store."""
     yield check_python()
     yield check_folder("state", settings.state, "E2E_STATE_DIR")
@@ -52,7 +53,7 @@ def examine(settings: Settings, store: str) -> Iterator[Check]:
         yield check_disk(cache)
     yield check_go(settings)
     yield check_credentials(settings, store)
-    yield check_store(store)
+    yield check_store(store, patience=patience)
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -114,7 +115,7 @@ def check_credentials(settings: Settings, store: str) -> Check:
     return Check("credentials", Level.OK, f"Google's default chain, project {project or 'unknown'}")
 
 
-def check_store(store: str) -> Check:
+def check_store(store: str, *, patience: Patience) -> Check:
     """Check that the store can be read; that it can be written is found out by each run's claim."""
     from upload.store import open_store
 
@@ -124,7 +125,7 @@ def check_store(store: str) -> Check:
         hint = "give --results a folder of yours" if check.hint else ""
         return Check("store", check.level, check.said, hint, Outcome.RESULTS)
     try:
-        next(iter(open_store(store).list("", delimiter="/")), None)
+        next(iter(open_store(store, patience=patience).list("", delimiter="/")), None)
     except HarnessError as error:
         return Check("store", Level.FAIL, str(error), error.hint, Outcome.RESULTS)
     return Check("store", Level.OK, f"{store} can be listed")

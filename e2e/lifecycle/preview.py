@@ -17,9 +17,10 @@ from e2e.lifecycle.tools import make_tools, resolve_version
 from e2e.settings import Settings
 from providers.contracts import Cluster
 from upload.errors import HarnessError
+from upload.store.patience import Patience
 
 
-def preview(order: Order, settings: Settings, *, verbose: bool) -> Iterator[str]:
+def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patience) -> Iterator[str]:
     """Yield the lines of a dry run; ``verbose``: with the tester's command lines. Raises what the run itself would raise before it creates anything."""
     import sys
 
@@ -29,7 +30,7 @@ def preview(order: Order, settings: Settings, *, verbose: bool) -> Iterator[str]
     now_s = int(time.time())
     name = run_name(order.job.job, order.build or build_number(now_s))
     state = first_state(order, settings, version, name=name, now_s=now_s)
-    state = replace(state, build=_next_build(order, now_s))
+    state = replace(state, build=_next_build(order, now_s, patience))
     yield f"run:        {run_name(state.job_name, state.build)}"
     yield f"kubernetes: {state.version} ({state.version_source})"
     if version.unresolved is not None:
@@ -46,12 +47,13 @@ def preview(order: Order, settings: Settings, *, verbose: bool) -> Iterator[str]
     yield from _uploads(order, state.build)
 
 
-def _next_build(order: Order, now_s: int) -> str:
+def _next_build(order: Order, now_s: int, patience: Patience) -> str:
     from upload.claim import check_asked, newest_number, next_number
     from upload.store import open_store
 
     try:
-        newest = newest_number(open_store(order.store, anonymous_too=True), order.prefix, order.job.job)
+        store = open_store(order.store, anonymous_too=True, patience=patience)
+        newest = newest_number(store, order.prefix, order.job.job)
     except HarnessError:  # a bucket that only the real run may read
         newest = ""
     if order.build:

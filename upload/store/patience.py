@@ -18,13 +18,18 @@ def _for_ever() -> float:
     return math.inf
 
 
+def _in_silence(_what: str, _error: Exception, _pause_s: float) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """The limits of one operation on a store, seconds throughout.
 
     ``operation_s``: trying again ends so long after the first failure; ``request_s``: one request may be silent for so long;
     waits double from ``first_wait_s`` to ``longest_wait_s``, each drawn between half and the whole of that.
-    ``remaining_s`` is what is left of the caller's deadline: it bounds everything.
+    ``remaining_s`` is what is left of the caller's deadline: it bounds everything. ``on_wait`` is told of each wait: for
+    what, after which error, for how long; it is called from the thread that waits.
     """
 
     operation_s: float = 120.0
@@ -33,6 +38,7 @@ class Patience:
     first_wait_s: float = 0.5
     longest_wait_s: float = 16.0
     remaining_s: Callable[[], float] = _for_ever
+    on_wait: Callable[[str, Exception, float], None] = _in_silence
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
@@ -70,5 +76,6 @@ class Patience:
                 failing_since = self.clock() if failing_since is None else failing_since
                 if self.clock() - failing_since + pause_s > self.operation_s or pause_s >= self.remaining_s():
                     raise
+                self.on_wait(what, error, pause_s)
             self.sleep(pause_s)
             wait_s = min(wait_s * 2, self.longest_wait_s)

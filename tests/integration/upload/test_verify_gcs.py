@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import resource
+import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +124,23 @@ def test_alias_without_the_metadata_that_testgrid_follows_is_found(bucket: Bucke
     assert [(f.rule, f.what) for f in findings if f.rule != "finished.missing"] == [
         ("alias.link", f"its metadata 'link' is not '{bucket.uri}/{folder}'")
     ]
+
+
+@pytest.mark.slow
+def test_store_that_nobody_answers_for_is_said_at_once_and_given_up_soon(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "e2e", "verify", "gs://nowhere-at-all"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    first = done.stderr.splitlines()[0]
+    assert (done.returncode, first) == (4, "e2e: gs://nowhere-at-all/: ConnectionError; trying again for 20 s")
+    assert "try: is there a network, and a proxy to be named in HTTPS_PROXY?" in done.stderr

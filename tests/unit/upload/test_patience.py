@@ -56,6 +56,19 @@ def test_waits_double_up_to_the_longest() -> None:
     assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0, 16.0]
 
 
+def test_each_wait_is_told_before_it_begins() -> None:
+    time = Time()
+    told: list[tuple[str, str, float, float]] = []
+
+    def tell(what: str, error: Exception, pause_s: float) -> None:
+        told.append((what, type(error).__name__, pause_s, time.now_s))
+
+    patience = Patience(clock=time.clock, sleep=time.sleep, chance=lambda: 1.0, on_wait=tell)
+    patience.persist("gs://b/x", failing(2), again=is_passing)
+
+    assert told == [("gs://b/x", "Passing", 0.5, 0.0), ("gs://b/x", "Passing", 1.0, 0.5)]
+
+
 @pytest.mark.parametrize(("chance", "first_s"), [(0.0, 0.25), (0.5, 0.375), (1.0, 0.5)])
 def test_wait_is_drawn_between_half_and_whole(chance: float, first_s: float) -> None:
     time = Time()

@@ -18,6 +18,7 @@ from e2e.lifecycle.doctor import (
 )
 from e2e.settings import read_settings
 from upload.errors import Outcome
+from upload.store.patience import Patience
 
 
 @pytest.mark.parametrize(("version", "level"), [((3, 10, 9), Level.FAIL), ((3, 11, 0), Level.OK), ((4, 0), Level.OK)])
@@ -45,7 +46,7 @@ def test_folder_that_cannot_be_written_names_its_variable() -> None:
 
 
 def test_folder_store_that_cannot_be_written_fails_as_results() -> None:
-    check = check_store("file:///proc/x")
+    check = check_store("file:///proc/x", patience=Patience())
 
     assert (check.level, check.outcome, check.hint) == (Level.FAIL, Outcome.RESULTS, "give --results a folder of yours")
 
@@ -59,7 +60,7 @@ def test_folder_needs_no_credentials(tmp_path: Path) -> None:
 def test_missing_go_is_a_warning_and_the_rest_is_looked_at(tmp_path: Path) -> None:
     settings = read_settings({"HOME": str(tmp_path), "PATH": ""}, cwd=tmp_path)
 
-    levels = {check.name: check.level for check in examine(settings, str(tmp_path / "bucket"))}
+    levels = {check.name: check.level for check in examine(settings, str(tmp_path / "bucket"), patience=Patience())}
 
     assert levels.pop("disk") in Level
     assert levels == {
