@@ -45,7 +45,7 @@ def command(run: str | None, *, show_all: bool, form: str) -> None:
     if run is not None:
         for step in described[0]["steps"]:
             click.echo(f"  {'FAILED' if step['failed'] else 'done  '} {step['seconds']:8.1f} s  {step['name']}")
-        for key in ("version", "artifacts", "results"):
+        for key in ("version", "build", "artifacts", "results"):
             click.echo(f"  {key}: {described[0][key] or '-'}")
     elif not found:
         click.echo("no runs", err=True)

@@ -58,11 +58,16 @@ def unreadable_runs(state_dir: Path) -> tuple[str, ...]:
 def find_run(state_dir: Path, ref: str | None, *, wanted: Callable[[RunState], bool]) -> RunFolder:
     """Return the run that RUN means: its name, or its JOB's newest ``wanted`` one; without RUN the newest ``wanted`` one.
 
-    Raises: UsageError when there is none.
+    A run that could not be published under its own id is also found by that of its build. Raises UsageError when there
+    is none.
     """
     if ref is not None and "/" not in ref and (state_dir / "runs" / ref / "state.json").is_file():
         return RunFolder(state_dir / "runs" / ref)
-    of_job = [each for each in all_runs(state_dir) if ref is None or _is_of_job(each[1], ref)]
+    runs = all_runs(state_dir)
+    for folder, state in runs:
+        if state.claimed and ref == state.published_name:
+            return folder
+    of_job = [each for each in runs if ref is None or _is_of_job(each[1], ref)]
     for folder, state in of_job:
         if wanted(state):
             return folder

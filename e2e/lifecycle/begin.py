@@ -201,8 +201,8 @@ def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunS
 
 
 def adopt(folder: RunFolder, state: RunState, ref: BuildRef, *, names_artifacts: bool) -> RunState:
-    """Write down that a build is ours; the run and its folder get its name."""
-    name = run_name(state.job_name, ref.number)
+    """Write down that a build is ours; the run and its folder get its name, but for a cluster that lives there."""
+    name = state.run if state.is_live else run_name(state.job_name, ref.number)
     artifacts = Path(state.artifacts).with_name(name) if names_artifacts else Path(state.artifacts)
     state = replace(state, run=name, build=ref.number, artifacts=str(artifacts), claimed=True)
     if name != folder.name:

@@ -17,6 +17,7 @@ def describe_run(folder: RunFolder, state: RunState, *, now_s: float) -> dict[st
     return {
         "run": state.run,
         "job": state.job_name,
+        "build": state.build if state.claimed else None,
         "condition": condition(folder, state, now_s=now_s),
         "step": state.step,
         "exit_code": outcome.value.exit_code if state.is_ended else None,
@@ -70,7 +71,10 @@ def condition(folder: RunFolder, state: RunState, *, now_s: float) -> str:
 def table(runs: tuple[Found, ...], *, now_s: float | None = None) -> list[str]:
     """Return one line for each run: its name, its age, how it is."""
     now = time.time() if now_s is None else now_s
-    rows = [(state.run, _age(now - state.started_s), condition(folder, state, now_s=now)) for folder, state in runs]
+    rows = [
+        (state.run, _age(now - state.started_s), condition(folder, state, now_s=now) + _other_name(state))
+        for folder, state in runs
+    ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     return [f"{run:<{widths[0]}}  {age:>{widths[1]}}  {said}" for run, age, said in rows]
 
@@ -80,6 +84,10 @@ def _ending(state: RunState) -> str:
     if outcome is Outcome.PASSED:
         return "passed" if state.suite_ended else "done"
     return f"{outcome.name.lower().replace('_', ' ')} ({outcome.value.exit_code})"
+
+
+def _other_name(state: RunState) -> str:
+    return f", build {state.build}" if state.claimed and state.published_name != state.run else ""
 
 
 def _results(state: RunState) -> str | None:

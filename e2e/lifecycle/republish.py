@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from e2e.lifecycle.attach import Later, adopt_claim, attached, find_run, take_over
@@ -12,6 +13,7 @@ from e2e.lifecycle.display import make_display
 from e2e.lifecycle.publish import frozen_folder, store_of
 from e2e.lifecycle.run import Run
 from e2e.lifecycle.sequence import STEPS, perform
+from e2e.lifecycle.state import build_number
 from e2e.settings import Settings, current_settings
 from upload.documents import Started
 from upload.errors import HarnessError, UsageError
@@ -43,7 +45,6 @@ def republish(ref: str, results: str | None, *, new_attempt: bool) -> None:
 
 def choose_build(run: Run, settings: Settings, results: str | None, *, new_attempt: bool = False) -> None:
     """Have the run own a build in the store that it goes to. Raises: UsageError when there is nothing to publish."""
-    from upload.claim import claim
     from upload.store import open_store
 
     state = run.state
@@ -72,11 +73,30 @@ def choose_build(run: Run, settings: Settings, results: str | None, *, new_attem
             attempt_of=attempt_of or state.attempt_of,
         )
     )
-    build = claim(
-        store_of(run.state, run.tools.budget.deadline("publish")),
-        BuildRef(state.prefix, state.job_name, ""),
-        Started(timestamp_s=state.started_s, node=settings.node, version=state.version, claim=token),
-        now_s=int(time.time()),
-        token=lambda: token,
-    )
+    build = take_id(run, settings, token)
     run.change(lambda state: replace(state, build=build.number, claimed=True))
+
+
+def take_id(run: Run, settings: Settings, token: str) -> BuildRef:
+    """Take the build id that the run is named after where that can be had, else the next free one; return the build.
+
+    The id that is tried is on disk before, so that a later process finds what a killed one took.
+    """
+    from upload.claim import claim, newest_number
+    from upload.layout import as_integer
+
+    state, store = run.state, store_of(run.state, run.tools.budget.deadline("publish"))
+    started = Started(timestamp_s=state.started_s, node=settings.node, version=state.version)
+
+    def take(number: str, tried: str) -> BuildRef:
+        run.change(lambda state: replace(state, build=tried))
+        wanted = BuildRef(state.prefix, state.job_name, number)
+        return claim(store, wanted, started, now_s=moment, token=lambda: token)
+
+    moment = int(time.time())
+    named = state.run.removeprefix(f"{state.job_name}-")
+    newest = newest_number(store, state.prefix, state.job_name)
+    if (as_integer(named) or 0) > int(newest or 0):
+        with suppress(UsageError):  # somebody has it, or the ids there are of another width
+            return take(named, named)
+    return take("", build_number(moment))

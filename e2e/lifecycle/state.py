@@ -115,6 +115,11 @@ class RunState:
         return str(self.job["job"])
 
     @property
+    def published_name(self) -> str:
+        """RUN as its build's id makes it: another than ``run`` where somebody else had that id."""
+        return run_name(self.job_name, self.build)
+
+    @property
     def outcome(self) -> Outcome:
         """How the run came out, as far as it is known: by the first failure."""
         return self.failures[0].outcome if self.failures else Outcome.PASSED

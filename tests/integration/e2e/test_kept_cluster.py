@@ -238,11 +238,28 @@ def test_run_without_a_store_is_published_later(harness: Harness, run: str) -> N
 
     assert (refused.code, done.code, again.code, attempt.code) == (2, 0, 2, 0), (done.err, attempt.err)
     (second,) = set(harness.builds()) - {first}
+    by_build, by_run = (harness.e2e("results", name).out for name in (f"{JOB}-{second.name}", run))
+    assert run == f"{JOB}-{first.name}"
+    assert (by_build.splitlines()[0], by_build) == (run, by_run)
+    assert f", build {second.name}" in harness.e2e("status").out
     documents = [json.loads((build / "finished.json").read_text()) for build in (first, second)]
     assert [document["result"] for document in documents] == ["SUCCESS", "SUCCESS"]
     assert [document["metadata"].get("attempt-of") for document in documents] == [None, first.name]
     assert f"e2e publish {run} --results URI" in refused.err
     assert harness.e2e("verify", harness.store).code == 0
+
+
+def test_id_of_a_run_that_somebody_else_took_is_passed_over(harness: Harness, run: str) -> None:
+    harness.e2e("test")
+    taken = harness.store / "logs" / JOB / run.removeprefix(f"{JOB}-")
+    taken.mkdir(parents=True)
+    (taken / "started.json").write_text("{}")
+
+    done = harness.e2e("publish", run, "--results", harness.store)
+
+    (mine,) = set(harness.builds()) - {taken}
+    assert (done.code, (taken / "started.json").read_text(), mine > taken) == (0, "{}", True), done.err
+    assert (harness.state().run, harness.state().build) == (run, mine.name)
 
 
 def test_publish_that_failed_is_resumed(harness: Harness) -> None:
