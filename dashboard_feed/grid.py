@@ -54,17 +54,22 @@ class Row:
 
     @property
     def is_flaky(self) -> bool:
-        """Tell whether it both passed and failed while nothing says that it is broken now."""
-        return not self.failing_for and self.failures + self.retries > 0
+        """Tell whether a test both passed and failed while nothing says that it is broken now. No step is flaky."""
+        return not self.is_step and not self.failing_for and self.failures + self.retries > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A job's rows by columns. ``hidden_rows`` says how many were left out to keep the page usable."""
+    """A job's rows by columns. ``hidden_rows`` says how many tests were left out to keep the page usable."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     hidden_rows: int = 0
+
+    @property
+    def tests(self) -> tuple[Row, ...]:
+        """The rows without the steps."""
+        return tuple(row for row in self.rows if not row.is_step)
 
     @property
     def failing(self) -> tuple[Row, ...]:
@@ -104,7 +109,7 @@ def make_grid(builds: Sequence[Build], now_s: int, *, most_rows: int = MOST_ROWS
                 row = cells.setdefault((is_step, result.name), [None] * len(builds))
                 row[index] = result
     rows = sorted((_row(name, is_step, row) for (is_step, name), row in cells.items()), key=_rank)
-    return Grid(columns, tuple(rows[:most_rows]), max(0, len(rows) - most_rows))
+    return Grid(columns, tuple(rows[:most_rows]), sum(not row.is_step for row in rows[most_rows:]))
 
 
 def _row(name: str, is_step: bool, cells: list[Result | None]) -> Row:
@@ -127,5 +132,5 @@ def _rank(row: Row) -> tuple[int, int, int, int, str]:
         place = 1 if not row.is_step else 2 if step_name(row.name) == TEST_STEP else 0
         return (0, place, -row.failing_for, -row.failures, row.name)
     if row.is_flaky:
-        return (1, row.is_step, -row.failures, -row.retries, row.name)
+        return (1, 0, -row.failures, -row.retries, row.name)
     return (2, row.is_step, 0, 0, row.name)

@@ -47,13 +47,21 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One job within the day: builds passed and failed by their JUnit, tests stable, unstable and broken."""
+    """One job within the day: builds passed and failed by their JUnit, tests stable, unstable and broken.
+
+    ``tallies``: all that the reader takes for tests, of which those that are steps count as none.
+    """
 
     job: Job
     passed: int
     failed: int
     latest_failure: str
-    tests: tuple[Tally, ...]
+    tallies: tuple[Tally, ...]
+
+    @property
+    def tests(self) -> tuple[Tally, ...]:
+        """The tests, without the steps."""
+        return tuple(tally for tally in self.tallies if not tally.is_step)
 
     @property
     def stable(self) -> int:
@@ -136,7 +144,7 @@ def bad_tests(many: Sequence[Suite]) -> tuple[BadTest, ...]:
     """
     places: dict[str, list[tuple[Suite, Tally]]] = {}
     for suite in many:
-        for test in suite.tests:
+        for test in suite.tallies:
             if test.failed:
                 places.setdefault(test.name, []).append((suite, test))
     bad = [

@@ -73,7 +73,7 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
         for index, build in enumerate(summary.job.builds):
             files[links.build_page(summary.job, build.number)] = build_pages.build_page(renderer, history, index)
     for suite in whole.suites:
-        if suite.tests:
+        if suite.tallies:
             files[links.suite_page(suite.job)] = pages.suite_page(renderer, suite)
     return files
 

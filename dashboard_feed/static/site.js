@@ -19,6 +19,8 @@
   // Filters: a text box (all words, any order) and a choice of tags over the same rows.
   const setUpFilter = (box) => {
     const rows = all(box.dataset.filter);
+    const isCounted = rows.map((row) => !("step" in row.dataset));
+    const total = isCounted.filter(Boolean).length;
     const names = rows.map((row) => row.dataset.name.toLowerCase());
     const tags = rows.map((row) => (row.dataset.tags || "").split(" "));
     const choices = all("[data-show]");
@@ -28,13 +30,14 @@
       const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
       const chosen = choices.find((choice) => choice.checked);
       const tag = chosen ? chosen.value : "all";
-      let shown = 0;
+      let [shown, counted] = [0, 0];
       rows.forEach((row, i) => {
         const isShown = (tag === "all" || tags[i].includes(tag)) && words.every((word) => names[i].includes(word));
         row.hidden = !isShown;
         shown += isShown;
+        counted += isShown && isCounted[i];
       });
-      if (count) count.textContent = shown === rows.length ? "" : `${shown} of ${rows.length}`;
+      if (count) count.textContent = shown === rows.length ? "" : `${counted} of ${total}`;
       if (nothing) nothing.hidden = shown > 0;
     };
     box.addEventListener("input", apply);

@@ -87,8 +87,13 @@ def test_jobs_are_filtered_by_words_and_by_state(visit: Visit) -> None:
 def test_tests_are_filtered_to_those_that_fail(visit: Visit) -> None:
     page = visit.open(GRID)
     rows = page.locator("#grid tr.t:visible")
+    everything, steps = rows.count(), page.locator("#grid tr.t[data-step]").count()
+    assert steps > 0
+    expect(page.locator(".chips label", has_text="All")).to_have_text(f"All {everything - steps}")
+    expect(page.locator(".chips label", has_text="Failing")).to_have_text("Failing 3")
     page.locator(".chips label", has_text="Failing").click()
     expect(rows).to_have_count(4)  # three tests, and the step that holds them
+    expect(page.locator(".count")).to_have_text(f"3 of {everything - steps}")
     page.get_by_placeholder("Filter tests").fill("daemonset")
     expect(rows).to_have_count(1)
 

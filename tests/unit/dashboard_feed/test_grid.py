@@ -94,6 +94,15 @@ def test_a_step_and_a_test_of_one_name_stay_two_rows() -> None:
     assert [row.is_step for row in make_grid([build], NOW_S).rows] == [False, True]
 
 
+def test_a_step_is_counted_as_no_test_and_is_never_flaky() -> None:
+    failed = Build("j", "1", steps=(Case("e2e.Up", Status.FAILED),))
+    passed = Build("j", "2", cases=(Case("t", Status.PASSED),), steps=(Case("e2e.Up", Status.PASSED),))
+    found = make_grid([passed, failed], NOW_S)
+
+    assert [row.name for row in found.tests] == ["t"]
+    assert (found.flaky, [row.failures for row in found.rows if row.is_step]) == ((), [1])
+
+
 def test_of_a_step_and_its_part_the_part_counts() -> None:
     names = ("e2e.Up: Make machines", "e2e.Up: Reach machines", "e2e.Up")
     build = Build("j", "1", steps=tuple(Case(n, Status.FAILED if "Make" not in n else Status.PASSED) for n in names))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,15 @@ def test_each_attempt_of_a_flaky_case_counts() -> None:
     (suite,) = suites((Bucket(SPEC, (job,)),), NOW_S)
 
     assert (suite.passed, suite.failed, suite.tests) == (0, 1, (Tally("t", 1, 1, 3.0, "1"),))
+
+
+def test_a_step_is_shown_and_counted_as_no_test() -> None:
+    steps = (case("e2e.Up", 9.0), case("e2e.Test", 5.0, Status.FAILED))
+    red = replace(build("1", case("t", 1.0, Status.FAILED), case("u", 1.0)), steps=steps)
+    (suite,) = suites((Bucket(SPEC, (Job(SPEC, "kubernetes-x", (red,)),)),), NOW_S)
+
+    assert [tally.name for tally in suite.tallies] == ["e2e.Test", "t", "e2e.Up", "u"]
+    assert ([tally.name for tally in suite.tests], suite.stable, suite.unstable, suite.broken) == (["t", "u"], 1, 0, 1)
 
 
 def test_only_direct_children_of_artifacts_are_read() -> None:
