@@ -24,6 +24,7 @@ from dashboard_feed.builds import (
 from dashboard_feed.pages import anchor
 from dashboard_feed.render import Here, Renderer
 from dashboard_feed.show import count, moment, stamp
+from upload.layout import GIVEN_JOB
 from upload.model import Case, Status
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def build_page(renderer: Renderer, history: JobHistory, index: int) -> bytes:
         steps=_steps(build, has_failed_tests=any(case.mark is Mark.FAILED for case in failed)),
         failed=failed,
         failed_hidden=max(0, len(bad) - MOST_FAILED),
-        rerun_all=_rerun(job.name, [c.name for c in failed if c.mark is Mark.FAILED])
+        rerun_all=_rerun(given_job(job, build), [c.name for c in failed if c.mark is Mark.FAILED])
         if any(case.rerun for case in failed)
         else "",
         others=others[:MOST_OTHERS],
@@ -144,8 +145,9 @@ class _Shown:
     def failed_case(self, result: Result) -> FailedCase:
         since, is_news = self.since(result)
         evidence = self.evidence(result.name)
-        is_ours = evidence or ("run", f"{self.job.name}-{self.build.number}") in self.build.metadata
-        rerun = _rerun(self.job.name, [result.name]) if is_ours else ""
+        metadata = dict(self.build.metadata)
+        is_ours = evidence or GIVEN_JOB in metadata or metadata.get("run") == f"{self.job.name}-{self.build.number}"
+        rerun = _rerun(given_job(self.job, self.build), [result.name]) if is_ours else ""
         return FailedCase(result.name, result.mark, result.seconds, result.text, since, is_news, evidence, rerun)
 
     def since(self, result: Result) -> tuple[str, bool]:
@@ -211,10 +213,15 @@ def _long(first: Build, length: int) -> str:
     return f"failing for {count(length, 'build')}, since {moment(first.at_s)}"
 
 
+def given_job(job: Job, build: Build) -> str:
+    """Return what ``e2e run`` was given, a JOB or a FILE; the job's name where the build does not tell."""
+    return dict(build.metadata).get(GIVEN_JOB) or (job.name if _JOB.fullmatch(job.name) else "")
+
+
 def _rerun(job: str, names: Sequence[str]) -> str:
     """Return the command that runs these tests again, quoted for a shell; nothing when a name cannot be typed."""
-    is_typable = all(name.isascii() and name.isprintable() for name in names)
-    if not names or len(names) > 20 or not is_typable or not _JOB.fullmatch(job):
+    is_typable = all(text.isascii() and text.isprintable() for text in (job, *names))
+    if not names or len(names) > 20 or not is_typable or not job or job.startswith("-"):
         return ""
     escaped = [re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", name) for name in names]
     pattern = f"^{escaped[0]}$" if len(escaped) == 1 else f"^({'|'.join(escaped)})$"

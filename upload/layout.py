@@ -33,6 +33,7 @@ RESULTS_CACHE = "jobResultsCache.json"
 LATEST_BUILD = "latest-build.txt"
 RUNNER_JUNIT = "junit_runner.xml"
 CASES = "cases.jsonl"
+GIVEN_JOB = "e2e-job"  # metadata: what ``e2e run`` was given, JOB or FILE
 ORIGINALS = "original/"
 CLONE_RECORDS = "clone-records.json"
 PULL_LOGS = "pr-logs/"

@@ -22,7 +22,7 @@ from e2e.lifecycle.steps import SEPARATOR
 from e2e.lifecycle.summary import closing_lines
 from providers.contracts import Deadline
 from upload.errors import Outcome
-from upload.layout import RUNNER_JUNIT, build_paths
+from upload.layout import GIVEN_JOB, RUNNER_JUNIT, build_paths
 from upload.model import BuildRef, StepRecord
 from upload.plan import Plan
 from upload.publish_folder import ATTEMPT_OF
@@ -94,9 +94,14 @@ def freeze(run: Run, store: Store) -> Plan:
 
 
 def metadata_of(run: Run) -> tuple[tuple[str, str], ...]:
-    """Return the facts of ``finished.json``: where the version is from, who made the cluster, what went wrong."""
+    """Return the facts of ``finished.json``: what was run, where the version is from, who made the cluster, what went wrong."""
     provider = str(run.state.job["provider"]["name"])
-    found = [("run", run.state.run), ("provider", provider), ("version-source", run.state.version_source)]
+    found = [
+        ("run", run.state.run),
+        (GIVEN_JOB, run.state.ref),
+        ("provider", provider),
+        ("version-source", run.state.version_source),
+    ]
     found += [(ATTEMPT_OF, run.state.attempt_of)] if run.state.attempt_of else []
     found += run.tools.settings.metadata
     if run.all_failures:

@@ -119,7 +119,9 @@ def test_log_begins_and_ends_with_the_addresses(harness: Harness) -> None:
         "testgrid: https://testgrid.k8s.io/tests-fake#ci-kubernetes-e2e-fake (once it is published to a bucket)",
     ]
     assert (lines[:3], lines[-3:]) == (addresses, addresses)
-    assert r"again: e2e run" in lines[-4]
+    assert f"again: e2e run {harness.home / 'fake.yaml'} " in lines[-4]
+    (page,) = (harness.store.parent / "site").rglob("build-*.html")
+    assert f"Run all again</b> <code>e2e run {harness.home / 'fake.yaml'} --focus" in page.read_text()
     assert (harness.store.parent / "site" / "index.html").exists()
 
 

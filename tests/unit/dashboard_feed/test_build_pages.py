@@ -70,6 +70,21 @@ def test_how_to_run_it_again(name: str, job: str, expected: str) -> None:
     assert ("e2e run" in text) == bool(expected)
 
 
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        pytest.param("configs/my job.yaml", "e2e run 'configs/my job.yaml' --focus '^t$'", id="file"),
+        pytest.param("local", "e2e run local --focus '^t$'", id="job"),
+        pytest.param("--help", "", id="option"),
+        pytest.param("caf\u00e9.yaml", "", id="cannot-be-typed"),
+    ],
+)
+def test_the_command_names_what_the_run_was_given(given: str, command: str) -> None:
+    text = page(build(99, Case("t", Status.FAILED), metadata=(("e2e-job", given),)), job="ci-job")
+
+    assert text.count(command or "e2e run") == (2 if command else 0)  # for the case, and for all of them
+
+
 def test_builds_of_other_harnesses_get_no_command() -> None:
     assert "e2e run" not in page(build(99, BAD))
 
