@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,7 @@ class Renderer:
     def __init__(self, site: Path, now_s: int) -> None:
         self.site = site
         self.now_s = now_s
-        self.environment = _environment(now_s)
+        self.environment = _environment()
 
     def page(self, template: str, page: str, **values: object) -> bytes:
         """Return one HTML page. ``page`` is where it will stand, relative to the site."""
@@ -64,7 +63,7 @@ def script_of(name: str, value: object) -> bytes:
     return f"window.{name} = JSON.parse({json.dumps(inner)});\n".encode("ascii")
 
 
-def _environment(now_s: int) -> jinja2.Environment:
+def _environment() -> jinja2.Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -76,7 +75,6 @@ def _environment(now_s: int) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "ago": partial(show.ago, now_s=now_s),
         "stamp": show.stamp,
         "iso": show.iso,
         "day": show.day,

@@ -66,22 +66,6 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def ago(seconds: int | None, now_s: int) -> str:
-    """Return the age in one unit: ``5 min ago``, ``3 h ago``, ``2 days ago``."""
-    if seconds is None:
-        return "at an unknown time"
-    age = now_s - seconds
-    if age < -60:
-        return "in the future"
-    if age < 60:
-        return "just now"
-    if age < 5400:
-        return f"{age // 60} min ago"
-    if age < 2 * 86_400:
-        return f"{age // 3600} h ago"
-    return f"{age // 86_400} days ago"
-
-
 def size(count: int) -> str:
     """Return ``812 B``, ``1.4 kB``, ``20 MB``."""
     amount = float(count)

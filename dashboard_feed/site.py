@@ -37,8 +37,8 @@ class SiteSummary:
 def build_site(buckets: Sequence[BucketSpec], out: Path, *, match: str | None, now_s: int) -> SiteSummary:
     """Read the newest builds of the buckets and make the site of them in ``out``.
 
-    ``match``: a regular expression searched in ``prefix:job``; None takes all. ``now_s``: UTC epoch, the moment that
-    ages are told from; the same buckets at the same moment give the same bytes.
+    ``match``: a regular expression searched in ``prefix:job``; None takes all. ``now_s``: UTC epoch, the moment of
+    reading; the same buckets at the same moment give the same bytes.
     Raises: UsageError for a bad ``match`` or a folder that is not ours; ResultsError when it cannot be written. What is
     wrong with a bucket is a finding.
     """

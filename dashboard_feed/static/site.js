@@ -3,7 +3,7 @@
 (() => {
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
 
-  // Ages grow while a page is open, so "5 min ago" stays true.
+  // A moment in UTC becomes an age, which grows while the page is open: "5 min ago" stays true.
   const age = (seconds) => {
     if (seconds < -60) return "in the future";
     if (seconds < 60) return "just now";
@@ -13,7 +13,10 @@
   };
   const tellAges = () => {
     const now = Date.now() / 1000;
-    for (const time of all("time[data-age]")) time.textContent = age(now - Number(time.dataset.age));
+    for (const time of all("time[data-age]")) {
+      time.textContent = age(now - Number(time.dataset.age));
+      time.parentElement.hidden = false;
+    }
   };
 
   // Filters: a text box (all words, any order) and a choice of tags over the same rows.

@@ -179,6 +179,19 @@ def test_pages_are_readable_without_script(browser: Browser, site: Path) -> None
         expect(page.locator("h1")).to_contain_text("3 of 49 tests failed")
 
 
+def test_times_are_told_in_utc_and_become_ages_by_script(browser: Browser, visit: Visit, site: Path) -> None:
+    pages = {"index.html": ".c-age time", newest_build(site): ".meta"}
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        for path, place in pages.items():
+            page.goto((site / path).as_uri())
+            expect(page.locator(place).first).to_contain_text(re.compile(r"^2026-11-2\d \d\d:\d\d UTC"))
+            expect(page.get_by_text(" ago")).to_have_count(0)
+
+    for path, place in pages.items():
+        expect(visit.open(path).locator(place).first).to_contain_text(re.compile("ago|just now|in the future"))
+
+
 def test_nothing_that_a_bucket_says_is_executed(visit: Visit, site: Path) -> None:
     dialogs: list[str] = []
 

@@ -27,23 +27,6 @@ def test_test_names_fall_into_parts(name: str, expected: tuple[str, str, str]) -
 
 
 @pytest.mark.parametrize(
-    ("age_s", "expected"),
-    [
-        (-3600, "in the future"),
-        (-5, "just now"),
-        (59, "just now"),
-        (60, "1 min ago"),
-        (5399, "89 min ago"),
-        (5400, "1 h ago"),
-        (47 * 3600, "47 h ago"),
-        (48 * 3600, "2 days ago"),
-    ],
-)
-def test_ages(age_s: int, expected: str) -> None:
-    assert show.ago(NOW_S - age_s, NOW_S) == expected
-
-
-@pytest.mark.parametrize(
     ("seconds", "expected"),
     [
         (None, show.NO_VALUE),
