@@ -192,6 +192,17 @@ def test_times_are_told_in_utc_and_become_ages_by_script(browser: Browser, visit
         expect(visit.open(path).locator(place).first).to_contain_text(re.compile("ago|just now|in the future"))
 
 
+@pytest.mark.parametrize("width", [360], ids=["phone"])
+def test_the_last_day_is_whole_on_a_phone(visit: Visit) -> None:
+    page = visit.open("index.html")
+    widths = page.locator("#day .scroll").evaluate_all("all => all.map(one => [one.scrollWidth, one.clientWidth])")
+
+    assert len(widths) == 2
+    assert [(needed, there) for needed, there in widths if needed > there] == []
+    edges = page.locator("#day td:visible").evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
+    assert max(edges) <= 360
+
+
 def test_nothing_that_a_bucket_says_is_executed(visit: Visit, site: Path) -> None:
     dialogs: list[str] = []
 
