@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
@@ -90,13 +92,46 @@ def cli() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit with the code of its outcome (DESIGN section 6)."""
     args = sys.argv[1:] if argv is None else argv
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has not every character must not end a run
-        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
     sys.exit(_run(args))
 
 
+class _Pipe(io.RawIOBase):
+    """A file that takes what nobody reads any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Write, or act as if, once the reader is gone: it has seen what it wanted, and the command goes on."""
+        try:
+            return os.write(self._descriptor, data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _patient(stream: TextIO) -> TextIO:
+    """Return the stream so that neither a reader that left nor a terminal without every character ends a run."""
+    if stream not in (sys.__stdout__, sys.__stderr__) or not isinstance(stream, io.TextIOWrapper):
+        return stream  # the caller's own, in one process with us
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Pipe(stream.fileno())),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+    )
+
+
 def _run(args: list[str]) -> int:
-    stdout = sys.stdout
     verbose = any(a in ("-v", "--verbose") for a in args)
     try:
         code = cli.main(args=args, prog_name="e2e", standalone_mode=False)
@@ -113,11 +148,6 @@ def _run(args: list[str]) -> int:
         return Outcome.USAGE.value.exit_code
     except KeyboardInterrupt:
         return Outcome.ABORTED.value.exit_code
-    except SystemExit as stop:
-        # click ends with 1 and puts another stdout in place when the reader of a pipe went away; 1 means failed cases here
-        if stop.code == 1 and sys.stdout is not stdout:
-            return Outcome.ABORTED.value.exit_code
-        raise
     except Exception as error:  # noqa: BLE001  # the one place where anything may arrive
         outcome = _unforeseen(error)
         if verbose:

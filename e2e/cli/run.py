@@ -49,8 +49,8 @@ def command(job: str, *, dry_run: bool, log_format: str, verbose: bool, **option
         from e2e.cli._looking import brief_patience
         from e2e.lifecycle.preview import preview
 
-        for line in preview(order, settings, verbose=verbose, patience=brief_patience()):
-            click.echo(line)
+        for planned in preview(order, settings, verbose=verbose, patience=brief_patience()):
+            click.echo(planned.json() if log_format == "json" else planned.line())
         return 0
     display = make_display(log_format, verbose=verbose)
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from e2e.lifecycle.begin import Order, check_order, first_state
 from e2e.lifecycle.display import PlainDisplay
@@ -19,9 +21,28 @@ from providers.contracts import Cluster
 from upload.errors import HarnessError
 from upload.store.patience import Patience
 
+WIDTH = len("kubernetes: ")
 
-def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patience) -> Iterator[str]:
-    """Yield the lines of a dry run; ``verbose``: with the tester's command lines. Raises what the run itself would raise before it creates anything."""
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One thing that a run would do. ``facts``: the same as ``text`` for a program."""
+
+    event: str
+    text: str
+    facts: Mapping[str, Any]
+
+    def line(self) -> str:
+        """Return it for people."""
+        return f"{self.event}:".ljust(WIDTH) + self.text
+
+    def json(self) -> str:
+        """Return it for programs."""
+        return json.dumps({"event": self.event, **self.facts})
+
+
+def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patience) -> Iterator[Planned]:
+    """Yield what a run would do; ``verbose``: with the tester's command lines. Raises what the run itself would raise before it creates anything."""
     import sys
 
     check_order(order)
@@ -31,19 +52,22 @@ def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patien
     name = run_name(order.job.job, order.build or build_number(now_s))
     state = first_state(order, settings, version, name=name, now_s=now_s)
     state = replace(state, build=_next_build(order, now_s, patience))
-    yield f"run:        {run_name(state.job_name, state.build)}"
-    yield f"kubernetes: {state.version} ({state.version_source})"
-    if version.unresolved is not None:
-        yield f"            {version.unresolved}"
-    yield f"provider:   {order.job.provider.name}, {order.job.cluster.nodes} nodes; kept: {order.keep}"
-    yield f"artifacts:  {state.artifacts}"
+    run = run_name(state.job_name, state.build)
+    yield Planned("run", run, {"run": run})
+    why = str(version.unresolved) if version.unresolved is not None else ""
+    said = f"{state.version} ({state.version_source})" + (f"\n{'':{WIDTH}}{why}" if why else "")
+    yield Planned("kubernetes", said, {"version": state.version, "source": state.version_source, "unresolved": why})
+    name, nodes = order.job.provider.name, order.job.cluster.nodes
+    facts = {"provider": name, "nodes": nodes, "keep": order.keep}
+    yield Planned("provider", f"{name}, {nodes} nodes; kept: {order.keep}", facts)
+    yield Planned("artifacts", state.artifacts, {"artifacts": state.artifacts})
     for verb in SEQUENCES["run"]:
-        yield f"step:       {STEPS[verb].title}, at most {tools.budget.seconds[verb]:.0f} s"
+        title, limit_s = STEPS[verb].title, tools.budget.seconds[verb]
+        yield Planned("step", f"{title}, at most {limit_s:.0f} s", {"name": title, "limit_s": limit_s})
         if verb == "test" and verbose:
-            for argv in make_tester(order.job.suite.tester).describe(
-                _plan(order, settings, state.run, Path(state.artifacts))
-            ):
-                yield f"            {shlex.join(argv)}"
+            plan = _plan(order, settings, state.run, Path(state.artifacts))
+            for argv in make_tester(order.job.suite.tester).describe(plan):
+                yield Planned("command", shlex.join(argv), {"argv": argv})
     yield from _uploads(order, state.build)
 
 
@@ -62,7 +86,7 @@ def _next_build(order: Order, now_s: int, patience: Patience) -> str:
     return next_number(newest, now_s)
 
 
-def _uploads(order: Order, build: str) -> Iterator[str]:
+def _uploads(order: Order, build: str) -> Iterator[Planned]:
     from upload.layout import CASES, RUNNER_JUNIT, build_paths
     from upload.model import BuildRef
     from upload.store import open_store
@@ -74,7 +98,8 @@ def _uploads(order: Order, build: str) -> Iterator[str]:
     ]
     alias = (paths.alias,) if paths.alias else ()
     for path in (*alias, paths.started, *some, paths.log, paths.finished, paths.cache, paths.latest):
-        yield f"upload:     {store.uri_of(path)}"
+        uri = store.uri_of(path)
+        yield Planned("upload", uri, {"uri": uri})
 
 
 def _plan(order: Order, settings: Settings, run: str, artifacts: Path) -> SuitePlan:

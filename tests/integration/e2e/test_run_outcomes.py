@@ -270,6 +270,18 @@ def test_dry_run_changes_nothing(harness: Harness) -> None:
     assert left == {"fake.yaml", "site"}
 
 
+def test_dry_run_in_json_is_an_object_a_line(harness: Harness) -> None:
+    done = harness.e2e("run", harness.write_job(), "--dry-run", "--log-format", "json", "--build", "20260101000000")
+
+    planned = [json.loads(line) for line in done.out.splitlines()]
+    assert planned[:2] == [
+        {"event": "run", "run": f"{JOB}-20260101000000"},
+        {"event": "kubernetes", "version": "v1.36.3", "source": "exact", "unresolved": ""},
+    ]
+    assert [each["name"] for each in planned if each["event"] == "step"] == ["Up", "Test", "Dump", "Down", "Publish"]
+    assert planned[-1] == {"event": "upload", "uri": f"{harness.store.as_uri()}/logs/{JOB}/latest-build.txt"}
+
+
 def test_dry_run_with_v_shows_the_command_lines(harness: Harness) -> None:
     done = harness.e2e("run", harness.write_job(), "--dry-run", "-v")
 

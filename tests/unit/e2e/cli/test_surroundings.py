@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,21 @@ from upload.errors import Outcome
 E2E = (sys.executable, "-m", "e2e")
 
 
-def test_closed_pipe_is_no_verdict() -> None:
-    process = subprocess.Popen([*E2E, "check", "--schema"], stdout=subprocess.PIPE)
-    assert process.stdout
-    process.stdout.close()
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        pytest.param(("check", "--schema"), Outcome.PASSED.value.exit_code, id="stdout"),
+        pytest.param(("check", "no-such-job"), Outcome.USAGE.value.exit_code, id="verdict"),
+        pytest.param(("run", "no-such-job"), Outcome.USAGE.value.exit_code, id="stderr"),
+    ],
+)
+def test_reader_that_left_changes_no_verdict(argv: tuple[str, ...], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        process = subprocess.Popen([*E2E, *argv], stdout=gone, stderr=gone)
 
-    assert process.wait(timeout=60) == Outcome.ABORTED.value.exit_code
+    assert process.wait(timeout=60) == code
 
 
 def test_full_device_is_said_to_be_full() -> None:
