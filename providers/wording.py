@@ -16,5 +16,9 @@ def visible(text: str, longest: int = _LONGEST_ECHO) -> str:
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """Return the candidate that ``word`` was probably meant to be, or an empty string."""
-    close = difflib.get_close_matches(word[:_LONGEST_ECHO], list(candidates), n=1)
-    return close[0] if close else ""
+    return next(iter(nearest_few(word, candidates, most=1)), "")
+
+
+def nearest_few(word: str, candidates: Iterable[str], *, most: int = 3) -> list[str]:
+    """Return the candidates that ``word`` may have been meant to be, the nearest first."""
+    return difflib.get_close_matches(word[:_LONGEST_ECHO], list(candidates), n=most)

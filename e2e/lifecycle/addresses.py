@@ -12,13 +12,18 @@ from upload.model import BuildRef
 from upload.store.base import Store
 
 TESTGRID = "https://testgrid.k8s.io"
+SITE = "site"  # beside the store
+
+
+def store_folder(uri: str) -> Path | None:
+    """Return the folder that a ``file://`` store is, None for a bucket."""
+    return Path(unquote(urlsplit(uri).path)) if uri.startswith("file://") else None
 
 
 def site_folder(store: Store) -> Path | None:
     """Return the folder of the site beside a ``file://`` store, None for a bucket."""
-    if not store.uri.startswith("file://"):
-        return None
-    return Path(unquote(urlsplit(store.uri).path)).parent / "site"
+    folder = store_folder(store.uri)
+    return folder.parent / SITE if folder else None
 
 
 def addresses(store: Store, build: BuildRef, job: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from e2e.lifecycle.tools import later_version, make_tools
 from e2e.settings import Settings
 from providers import process
 from providers.contracts import Cluster
+from providers.wording import nearest_few, visible
 from upload.errors import Outcome, UsageError
 from upload.layout import BUILD_LOG
 from upload.model import StepRecord
@@ -73,7 +74,16 @@ def find_run(state_dir: Path, ref: str | None, *, wanted: Callable[[RunState], b
             return folder
     if of_job and ref is not None:
         raise UsageError(f"job {ref} has no such run; its newest is {of_job[0][1].run}", hint="e2e status --all")
-    raise UsageError(f"there is no run {ref}" if ref else "there is no such run", hint="e2e status --all")
+    raise UsageError(_missing(ref, [state for _, state in runs]), hint="e2e status --all")
+
+
+def _missing(ref: str | None, states: Sequence[RunState]) -> str:
+    """Say that there is no such run, and which there are that may have been meant."""
+    if not ref:
+        return "there is no such run" + (f"; the newest is {states[0].run}" if states else "")
+    names = dict.fromkeys(name for state in states for name in (state.run, state.job_name))
+    near = nearest_few(ref, names)
+    return f"there is no run {visible(ref)}" + (f"; there is {', '.join(near)}" if near else "")
 
 
 def _is_of_job(state: RunState, ref: str) -> bool:

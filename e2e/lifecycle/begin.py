@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2e.lifecycle.addresses import addresses
+from e2e.lifecycle.addresses import SITE, addresses, store_folder
 from e2e.lifecycle.buildlog import BuildLog
 from e2e.lifecycle.display import Display
 from e2e.lifecycle.folder import STATE, RunFolder, create_folder
@@ -69,7 +69,7 @@ def begun(
     Raises: UsageError (also for artifacts that are not empty), ResultsError when the store cannot be written: then
     nothing was created.
     """
-    check_order(order)
+    check_order(order, settings)
     with ExitStack() as open_things, Signals() as signals:
         deadline = Deadline.after(order.job.defaults.timeouts.publish_s, "taking a build id")
         version = signals.cuttable(
@@ -108,11 +108,11 @@ def make_artifacts(folder: Path) -> None:
         ) from exc
 
 
-def check_order(order: Order) -> None:
+def check_order(order: Order, settings: Settings) -> None:
     """Raise UsageError for what is wrong by itself, before anything is looked up.
 
-    That is a build id that no store takes, a pull request that no reader finds, and a folder that is not empty: results
-    of two runs must not mix.
+    That is a build id that no store takes, a pull request that no reader finds, and a folder that is not empty, since
+    results of two runs must not mix, or that is mixed up with another one of ours.
     """
     from upload.claim import check_form
 
@@ -121,12 +121,28 @@ def check_order(order: Order) -> None:
     if order.build:
         check_form(order.build)
     folder = order.artifacts
-    if folder is None or not folder.exists():
+    if folder is None:
+        return
+    for what, taken in taken_folders(order, settings):
+        own, other = folder.resolve(), taken.resolve()
+        if own.is_relative_to(other) or other.is_relative_to(own):
+            raise UsageError(
+                f"--artifacts {folder} is mixed up with the {what}, {taken}", hint="give a folder elsewhere"
+            )
+    if not folder.exists():
         return
     if not folder.is_dir():
         raise UsageError(f"--artifacts {folder} is no folder")
     if any(folder.iterdir()):
         raise UsageError(f"--artifacts {folder} is not empty", hint="give a new folder")
+
+
+def taken_folders(order: Order, settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Yield the folders that are no place for artifacts: what is private would be published, or the published changed."""
+    yield "state of runs", settings.state
+    if store := store_folder(order.store):
+        yield "store", store
+        yield "site", store.parent / SITE
 
 
 def new_folder(order: Order, settings: Settings, now_s: float) -> RunFolder:

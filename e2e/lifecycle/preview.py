@@ -45,7 +45,7 @@ def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patien
     """Yield what a run would do; ``verbose``: with the tester's command lines. Raises what the run itself would raise before it creates anything."""
     import sys
 
-    check_order(order)
+    check_order(order, settings)
     version = resolve_version(order.job, settings, PlainDisplay(sys.stderr), offline=order.offline)
     tools = make_tools(order.job, settings, version, test_s=order.test_s)
     now_s = int(time.time())

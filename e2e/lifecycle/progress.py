@@ -17,6 +17,7 @@ from e2e.lifecycle.state import NO_TALLY, Tally
 from upload.model import Case, Status
 
 FEWEST_FOR_ETA = 3
+SHARE_FOR_ETA = 0.2  # before, only the quick cases have ended, and the slow ones that run count for nothing
 NAMES_KEPT = 500
 
 
@@ -124,7 +125,7 @@ class SuiteFollower:
 
     def _eta_s(self) -> float | None:
         done = len(self._ended())
-        if self._began is None or done < FEWEST_FOR_ETA or not self.total:
+        if self._began is None or not self.total or done < max(FEWEST_FOR_ETA, SHARE_FOR_ETA * self.total):
             return None
         return (self.clock() - self._began) / done * max(0, self.total - done)
 

@@ -204,6 +204,22 @@ def test_cluster_that_does_not_answer_is_published_as_a_failure(harness: Harness
     assert harness.e2e("verify", harness.store).code == 0
 
 
+@pytest.mark.parametrize(
+    ("folder", "what"),
+    [
+        pytest.param("state/runs/mine", "state of runs", id="state"),
+        pytest.param("results/bucket/logs/mine", "store", id="store"),
+        pytest.param("results/site", "site", id="site"),
+        pytest.param("results", "store", id="around-the-store"),
+    ],
+)
+def test_artifacts_in_a_folder_of_ours_are_refused(harness: Harness, folder: str, what: str) -> None:
+    done = harness.e2e("run", harness.write_job(), "--artifacts", folder)
+
+    assert (done.code, harness.folders(), harness.builds()) == (2, [], [])
+    assert f"--artifacts {folder} is mixed up with the {what}, " in done.err
+
+
 def test_artifacts_that_are_not_empty_are_refused(harness: Harness) -> None:
     (harness.home / "mine").mkdir()
     (harness.home / "mine" / "file").write_text("")

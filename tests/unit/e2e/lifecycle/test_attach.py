@@ -54,13 +54,16 @@ def test_run_is_found(state_dir: Path, ref: str | None, expected: str) -> None:
     ("ref", "message"),
     [
         pytest.param("ci-b", "job ci-b has no such run; its newest is ci-b-4", id="job-without-a-live-run"),
-        pytest.param("ci-c-1", "there is no run ci-c-1", id="unknown"),
+        pytest.param("ci-a-12", "there is no run ci-a-12; there is ci-a-2, ci-a-1, ci-a", id="misspelt"),
+        pytest.param("nothing", "there is no run nothing", id="unknown"),
         pytest.param("../../etc", "there is no run ../../etc", id="path"),
+        pytest.param("a\x1b[2J", "there is no run a\\x1b[2J", id="escape"),
+        pytest.param(None, "there is no such run; the newest is ci-b-4", id="none-that-is-wanted"),
     ],
 )
-def test_run_that_is_not_there_is_named(state_dir: Path, ref: str, message: str) -> None:
+def test_run_that_is_not_there_is_named(state_dir: Path, ref: str | None, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        find_run(state_dir, ref, wanted=live)
+        find_run(state_dir, ref, wanted=live if ref else lambda _state: False)
 
     assert str(caught.value) == message
 

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from e2e.lifecycle.progress import SuiteFollower
 from e2e.lifecycle.state import Tally
 from tests.unit.e2e.lifecycle.fakes import Clock
@@ -94,18 +96,27 @@ def test_second_pass_counts_on(tmp_path: Path) -> None:
     assert follower.look().tally == Tally(3, 1, 2, 0, ("x", "a"))
 
 
-def test_remaining_time_is_told_after_three_cases(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("total", "ended_cases", "eta_s"),
+    [
+        pytest.param(10, 2, None, id="two"),
+        pytest.param(10, 3, 14.0, id="three"),
+        pytest.param(161, 32, None, id="not-a-fifth"),
+        pytest.param(160, 32, 24.0, id="a-fifth"),
+    ],
+)
+def test_remaining_time_is_told_once_enough_cases_ended(
+    total: int, ended_cases: int, eta_s: float | None, tmp_path: Path
+) -> None:
     follower, file, _ = make(tmp_path)
     clock = follower.clock
     assert isinstance(clock, Clock)
-    write(file, {"event": "collected", "total": 10})
+    write(file, {"event": "collected", "total": total})
     follower.look()
     clock.now += 6
-    write(file, ended("a"), ended("b"))
-    early = follower.look().eta_s
-    write(file, ended("c"))
+    write(file, *(ended(f"case {number}") for number in range(ended_cases)))
 
-    assert (early, follower.look().eta_s) == (None, 14.0)
+    assert follower.look().eta_s == eta_s
 
 
 def test_leftovers_are_kept(tmp_path: Path) -> None:
