@@ -146,7 +146,8 @@ class PytestTester:
     def _start(self, select: str) -> tuple[str, ...]:
         return (
             *self._program,
-            *("-c", str(self._suite / "pytest.ini"), "--rootdir", str(self._suite), str(self._suite)),
+            # the root is the folder of the ini file; --rootdir would put variables into a path that has a $
+            *("-c", str(self._suite / "pytest.ini"), str(self._suite)),
             *("-m", select, "--no-header", "--color=no", "--continue-on-collection-errors"),
         )
 

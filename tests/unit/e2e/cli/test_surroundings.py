@@ -41,9 +41,11 @@ def test_full_device_is_said_to_be_full() -> None:
 
 def test_removed_working_folder_is_usage(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
-    script = f"cd gone && rmdir ../gone && exec {sys.executable} -m e2e check local"
+    script = 'cd gone && rmdir ../gone && exec "$0" -m e2e check local'
 
-    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
 
     assert done.returncode == Outcome.USAGE.value.exit_code
     assert done.stderr.decode() == "e2e: the current folder does not exist any more\n     try: cd\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,21 @@ def test_suite_runs_in_two_passes(tmp_path: Path) -> None:
 def test_settings_and_folder_of_the_caller_are_not_read(tmp_path: Path) -> None:
     argv, _ = PytestTester().describe(make_plan(tmp_path))
 
-    suite = Path(words(argv, "--rootdir")["--rootdir"])
-    assert (words(argv, "-c")["-c"], argv[1]) == (str(suite / "pytest.ini"), "-P")
-    assert (suite / "pytest.ini").is_file()
+    settings = Path(words(argv, "-c")["-c"])
+    assert (argv[1], str(settings.parent) in argv, settings.is_file()) == ("-P", True, True)
+
+
+def test_suite_lies_where_it_lies_also_below_a_folder_with_a_dollar(tmp_path: Path) -> None:
+    suite = tmp_path / "it's $HOME" / "suite"
+    suite.mkdir(parents=True)
+    (suite / "pytest.ini").write_text("[pytest]\n")
+    (suite / "test_one.py").write_text("def test_one(): pass\n")
+    argv, _ = PytestTester(suite=suite).describe(make_plan(tmp_path))
+    begin = argv[: argv.index("-m", argv.index("-m") + 1)]  # up to what only the plugin knows
+
+    done = subprocess.run([*begin, "--collect-only", "-q"], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "test_one.py::test_one"), done.stderr
 
 
 @dataclass
