@@ -18,6 +18,17 @@ PACKAGES := e2e providers upload dashboard_feed
 # one that lost its Python or its command is set up again
 $(shell test -e $(READY) && ! { test -x $(BIN)/e2e && $(BIN)/python -c 'import e2e, upload'; } 2>/dev/null && rm -f $(READY))
 
+# a path that is not ASCII becomes a line of Python in which it is spelt out
+define SPELL_OUT
+import pathlib, sys
+for file in map(pathlib.Path, sys.argv[1:]):
+    paths = list(dict.fromkeys(file.read_bytes().splitlines()))
+    if not all(map(bytes.isascii, paths)):
+        file.unlink()  # it may be a link to the one in a cache
+        file.write_text("".join(f"import os, sys; sys.path.append(os.fsdecode({path!r}))\n" for path in paths))
+endef
+export SPELL_OUT
+
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -30,6 +41,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@# before 3.13 Python reads a .pth by the locale and, where that is C, does not start for a path that is not ASCII
+	@$(PYTHON) -c "$$SPELL_OUT" $(BIN)/../lib/python3*/site-packages/_editable_impl_*.pth
 	@touch $@
 
 venv: $(READY) ## set up .venv from the lock
