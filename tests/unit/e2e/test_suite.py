@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sabotages import SABOTAGES, SAMPLE
+
 Golden = Callable[[str, bytes], None]
 
 SUITE = Path(__file__).parents[3] / "e2e/suite"
@@ -77,3 +79,18 @@ def test_suite_is_as_broad_as_promised() -> None:
     cases = [each for folder in FOLDERS for each in listed(folder)]
 
     assert len(cases) >= 40
+
+
+def depended_on(source: str) -> set[str]:
+    """Return the values of ``depends(...)`` in a module of the suite."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    args = [arg for call in calls if ast.unparse(call.func).endswith("mark.depends") for arg in call.args]
+    return {str(ast.literal_eval(arg)) for arg in args}
+
+
+def test_everything_that_cases_depend_on_can_be_switched_off() -> None:
+    parts = {part for path in SUITE.rglob("*.py") for part in depended_on(path.read_text(encoding="utf-8"))}
+    sabotaged = [sabotage.part for sabotage in SABOTAGES]
+
+    assert sorted(parts) == sorted(sabotaged), "tests/support/sabotages.py holds one for each value of depends(...)"
+    assert parts >= SAMPLE
