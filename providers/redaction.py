@@ -42,7 +42,8 @@ def redact(item: Mapping[str, Any], keep: Keep) -> dict[str, Any]:
     """Return a copy of an API object that may be published.
 
     A Secret keeps its metadata, its type, and the size of each value in bytes. Elsewhere private keys, kubeconfigs and
-    literal values of environment variables with telling names are replaced by what they were and how long.
+    literal values of environment variables and annotations with telling names are replaced by what they were and how
+    long.
     """
     if item.get("kind") == "Secret" and item.get("apiVersion") == "v1":
         return _secret(item, keep)
@@ -60,7 +61,8 @@ def _secret(item: Mapping[str, Any], keep: Keep) -> dict[str, Any]:
     metadata = dict(item.get("metadata") or {})
     metadata.pop("managedFields", None)
     annotations = dict(metadata.pop("annotations", None) or {})
-    annotations.pop(LAST_APPLIED, None)
+    if isinstance(applied := annotations.pop(LAST_APPLIED, None), str):
+        _clean_manifest(applied, keep)  # a value that was changed since may still be in use elsewhere
     if annotations:
         metadata["annotations"] = annotations
     return {
@@ -113,9 +115,19 @@ def _clean(value: Any, keep: Keep) -> Any:
 def _clean_field(key: str, value: Any, keep: Keep) -> Any:
     if key == "env" and isinstance(value, list):
         return [_clean_variable(item, keep) for item in value]
-    if key == LAST_APPLIED and isinstance(value, str):
-        return _clean_manifest(value, keep)
+    if key == "annotations" and isinstance(value, Mapping):
+        return {str(name): _clean_annotation(str(name), text, keep) for name, text in value.items()}
     return _clean(value, keep)
+
+
+def _clean_annotation(name: str, value: Any, keep: Keep) -> Any:
+    if name == LAST_APPLIED and isinstance(value, str):
+        return _clean_manifest(value, keep)
+    # shorter ones are flags: kubernetes.io/enforce-mountable-secrets is "true"
+    if not isinstance(value, str) or len(value) < SHORTEST_SECRET or not _SENSITIVE_NAME.search(name):
+        return _clean(value, keep)
+    _keep_value(value.encode(), keep)
+    return _gone("value", value)
 
 
 def _clean_manifest(text: str, keep: Keep) -> str:

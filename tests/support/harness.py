@@ -61,12 +61,13 @@ class Harness:
     ) -> Path:
         """Write a config; ``suite``: how the fake tester behaves; ``provider``: how the fake provider does.
 
-        With ``tester="pytest"`` it is the local provider and the real suite, of which ``suite`` selects titles.
+        With ``tester="pytest"`` it is the local provider and the real suite, of which ``suite`` selects titles; with
+        ``tester="canary"`` the local provider and the suite that plants secrets.
         """
         document = {
             "job": JOB,
             "kubernetes": "v1.36.3",
-            "provider": {"name": "fake", **provider} if tester != "pytest" else {"name": "local"},
+            "provider": {"name": "local"} if tester in ("pytest", "canary") else {"name": "fake", **provider},
             "suite": {"tester": tester, "focus": suite, "workers": 2, "flake_attempts": attempts},
             "party": "tests",
             "contact": {"github": "someone", "email": "someone@example.com"},
@@ -148,7 +149,14 @@ def make_harness(home: Path) -> Harness:
     site = home / "site"
     for group, entries in (
         ("federated_e2e.providers", {"fake": "fake_plugins:FakeProvider"}),
-        ("federated_e2e.testers", {"fake": "fake_plugins:FakeTester", "tiny": "fake_plugins:TinyTester"}),
+        (
+            "federated_e2e.testers",
+            {
+                "fake": "fake_plugins:FakeTester",
+                "tiny": "fake_plugins:TinyTester",
+                "canary": "fake_plugins:CanaryTester",
+            },
+        ),
     ):
         install_distribution(site, group.replace("_", "-").replace(".", "-"), group=group, entries=entries, modules={})
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}

@@ -107,3 +107,10 @@ class TinyTester(PytestTester):
 
     def __init__(self) -> None:
         super().__init__(suite=Path(__file__).parent / "suite")
+
+
+class CanaryTester(PytestTester):
+    """The pytest tester on a suite that puts secrets wherever a cluster and a case may hold them."""
+
+    def __init__(self) -> None:
+        super().__init__(suite=Path(__file__).parent / "canaries")

@@ -58,6 +58,27 @@ def test_a_secret_whose_only_annotation_is_last_applied_has_none() -> None:
     assert clean["metadata"] == {"name": "s"}
 
 
+def test_a_value_that_a_secret_was_made_with_is_kept_too() -> None:
+    applied = json.dumps(secret(stringData={"password": "correct horse"}))
+
+    clean, kept = redacted(
+        secret(data={"password": b64("battery staple")}, metadata={"annotations": {LAST_APPLIED: applied}})
+    )
+
+    assert clean["metadata"] == {}
+    assert kept == [b64("battery staple"), "battery staple", b64("correct horse"), "correct horse"]
+
+
+def test_an_annotation_with_a_telling_name_is_left_out_unless_it_is_a_flag() -> None:
+    annotations = {"example.com/api-token": "correct horse", "example.com/mountable-secrets": "true", "note": "fine"}
+
+    clean, kept = redacted({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"annotations": annotations}})
+
+    left_out = {"example.com/api-token": "<value of 13 bytes, not dumped>"}
+    assert clean["metadata"] == {"annotations": {**annotations, **left_out}}
+    assert kept == [b64("correct horse"), "correct horse"]
+
+
 def test_bytes_that_are_no_text_are_kept_encoded() -> None:
     value = base64.b64encode(bytes(range(250, 256)) * 2).decode()
 
