@@ -19,6 +19,19 @@ def find(ref: str | None, wanted: Callable[[RunState], bool]) -> str:
     return find_run(current_settings().state, ref, wanted=wanted).name
 
 
+def find_for_removal(ref: str | None) -> str:
+    """Return the name of the run that ``down`` means: with a cluster, else one that was killed while it had none.
+
+    Raises: UsageError.
+    """
+    from upload.errors import UsageError
+
+    try:
+        return find(ref, lambda state: state.is_live)
+    except UsageError:
+        return find(ref, lambda state: not state.is_ended)
+
+
 def find_live(ref: str | None) -> str:
     """Return the name of the run with a cluster that RUN means. Raises UsageError when its cluster is gone."""
     from e2e.lifecycle.attach import find_run

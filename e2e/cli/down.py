@@ -23,12 +23,12 @@ def command(run: str | None, *, resume: bool, abort: bool, log_format: str, verb
     RUN is what `e2e up` or `e2e status` prints, or a JOB; without it the newest run that has something left.
     --resume exits with the verdict. A suite that had ended keeps its verdict, also with --abort.
     """
-    from e2e.cli._later import find, go_on
+    from e2e.cli._later import find, find_for_removal, go_on
     from e2e.lifecycle.attach import Later, adopt_claim, take_over
 
     if abort and not resume:
         raise click.UsageError("--abort belongs to --resume")
-    name = find(run, lambda state: state.needs_work if resume else state.is_live)
+    name = find(run, lambda state: state.needs_work) if resume else find_for_removal(run)
 
     def finish(run_: Run) -> None:
         if run_.state.is_ended:  # nothing of it was killed
@@ -39,8 +39,8 @@ def command(run: str | None, *, resume: bool, abort: bool, log_format: str, verb
 
     first = finish if resume else _remove
     done, code = go_on(name, Later("resume" if resume else "down"), log_format=log_format, verbose=verbose, first=first)
-    if done.state.claimed and not done.state.published:
-        click.echo(f"{name} is not published; try: e2e publish {name}", err=True)
+    if done.state.needs_publishing:
+        click.echo(f"{done.state.run} is not published; try: e2e publish {done.state.run}", err=True)
     return code
 
 

@@ -15,7 +15,7 @@ from e2e.lifecycle.display import Display
 from e2e.lifecycle.folder import RunFolder
 from e2e.lifecycle.run import Run
 from e2e.lifecycle.signals import Signals
-from e2e.lifecycle.state import NO_TALLY, Failure, Keep, Presence, RunState, build_moment, build_number
+from e2e.lifecycle.state import CLAIM, NO_TALLY, Failure, Keep, Presence, RunState, build_moment, build_number
 from e2e.lifecycle.testers import make_tester
 from e2e.lifecycle.tools import later_version, make_tools
 from e2e.settings import Settings
@@ -191,7 +191,7 @@ def take_over(run: Run, *, aborts: bool) -> None:
         take_tally(run, make_tester(run.tools.job.suite.tester).salvage(make_plan(run), RunHost(run, deadline)))
     outcome = Outcome.ABORTED if aborts else Outcome.BUG
     text = f"the process was killed in step {state.step}" if state.step else "the process was killed"
-    if state.step and state.step != "publish":
+    if state.step and state.step not in (CLAIM, "publish"):
         seconds = max(0, int(run.now_s()) - state.step_started_s)
         run.recorder.add(StepRecord(state.step.capitalize(), state.step_started_s, seconds, text, "", outcome))
     if not state.suite_ended and not state.failures:

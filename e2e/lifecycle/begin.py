@@ -18,7 +18,7 @@ from e2e.lifecycle.folder import STATE, RunFolder, create_folder
 from e2e.lifecycle.publish import build_of, store_of
 from e2e.lifecycle.run import Run, Tools
 from e2e.lifecycle.signals import Signals
-from e2e.lifecycle.state import Keep, RunState, build_moment, build_number, run_name
+from e2e.lifecycle.state import CLAIM, Keep, RunState, build_moment, build_number, run_name
 from e2e.lifecycle.tools import UNKNOWN, Version, make_tools, resolve_version
 from e2e.settings import Settings
 from providers.contracts import Deadline
@@ -89,7 +89,7 @@ def begun(
         except (UsageError, ResultsError):
             (folder.path / STATE).unlink()  # there is no build, so there is no run
             raise
-        run = open_run(folder, state, tools, signals, display)
+        run = open_run(folder, replace(state, step=""), tools, signals, display)
         open_things.callback(run.log.close)
         yield run
 
@@ -191,6 +191,8 @@ def first_state(order: Order, settings: Settings, version: Version, *, name: str
         prefix=order.prefix,
         build=name.rpartition("-")[2],
         claim_token=secrets.token_hex(8),
+        step=CLAIM if order.store else "",
+        step_started_s=now_s if order.store else 0,
         version=version.text,
         version_source=version.source,
         offline=order.offline,

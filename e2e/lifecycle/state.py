@@ -13,6 +13,7 @@ from upload.model import StepRecord
 
 SCHEMA = 1
 BUILD_FORMAT = "%Y%m%d%H%M%S"
+CLAIM = "claim"  # the step before the sequence, in which the build id is taken
 
 
 class Presence(StrEnum):
@@ -73,7 +74,7 @@ class RunState:
     ``ref``: JOB or FILE as it was typed; ``job``: the config in JSON; ``command``: the verb that began it; ``store``, ``prefix``, ``build``: where it is
     published (``store`` empty: nowhere); ``attempt_of``: the build that it is another attempt of; ``claim_token``: what our started.json carries; ``claimed`` and ``published``: how far that is. ``version`` is the resolved
     Kubernetes, ``version_source`` where it was resolved from. ``clusters``: name -> presence. ``finished_steps``: the
-    verbs of the sequence that ended well, so that a later process goes on behind them; ``step``: the one that runs.
+    verbs of the sequence that ended well, so that a later process goes on behind them; ``step``: the one that runs, or CLAIM.
     ``failures``: the first one decides. ``signals``: how many came. ``suite_ended``: the verdict stands whatever comes
     now. ``kept``: the cluster stays on purpose. Times are UTC epochs.
     """
@@ -131,8 +132,8 @@ class RunState:
 
     @property
     def needs_publishing(self) -> bool:
-        """Whether it owns a build that is not finished."""
-        return self.claimed and not self.published
+        """Whether it owns a build that is not finished, or may own one: its claim was cut off."""
+        return (self.claimed or self.step == CLAIM) and not self.published
 
     @property
     def needs_work(self) -> bool:

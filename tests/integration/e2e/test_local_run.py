@@ -87,3 +87,21 @@ def test_kill_9_then_resume_publishes_what_finished(local: Harness, step: str) -
     expected = (130, "ABORTED") if step in ("up", "test") else (0, "SUCCESS")
     assert (done.code, local.finished()["result"], local.strays()) == (*expected, []), done.err
     assert local.e2e("verify", local.store).code == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("step", STEPS)
+def test_sigterm_and_sigkill_five_seconds_later_can_be_resumed(local: Harness, step: str) -> None:
+    process = start_until(local, step)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=5)  # a step that is cut quickly leaves nothing to kill
+    except subprocess.TimeoutExpired:
+        kill(process)
+
+    done = local.e2e("down", local.state().run, "--resume", "--abort", timeout_s=120)
+
+    expected = "ABORTED" if step in ("up", "test") else "SUCCESS"
+    assert (local.finished()["result"], local.strays()) == (expected, []), done.err
+    assert local.e2e("verify", local.store).code == 0
+    assert not local.state().needs_work
