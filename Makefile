@@ -53,8 +53,8 @@ e2e: $(READY) ## run the main job on this machine (JOB=name for another one)
 test: $(READY) test-deps ## run every test but the full matrices
 	$(PYTEST) -m "not full"
 
-test-unit: $(READY) ## run the unit tests only: seconds
-	$(PYTEST) tests/unit
+test-unit: $(READY) ## run the unit tests only, without the slow ones
+	$(PYTEST) tests/unit -m "not slow and not full"
 
 test-full: $(READY) test-deps ## run the full matrices and write docs/reports/
 	$(PYTEST) -m full --timeout 1800 --report-dir=docs/reports

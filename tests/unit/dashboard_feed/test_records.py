@@ -107,7 +107,7 @@ def test_the_commit_is_the_one_that_testgrid_shows(started: object, finished: ob
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
     max_leaves=8,
 )
 KEYS = ("timestamp", "passed", "result", "version", "metadata", "node", "job-version", "revision", "repos")

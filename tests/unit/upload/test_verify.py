@@ -440,13 +440,13 @@ def test_deeply_nested_junit_neither_crashes_nor_floods(tree: Tree) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=6,
 )
 KEYS = sorted({*STARTED, *FINISHED, "repo-commit", "pull"})
 
 
-@given(st.dictionaries(st.sampled_from(KEYS) | st.text(), json_values))
+@given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=12), json_values, max_size=6))
 def test_wrong_types_in_any_field_are_findings_not_crashes(document: dict[str, object]) -> None:
     body = json.dumps(document).encode()
 
