@@ -25,7 +25,6 @@ from upload.errors import Outcome
 from upload.layout import GIVEN_JOB, RUNNER_JUNIT, build_paths
 from upload.model import BuildRef, StepRecord
 from upload.plan import Plan
-from upload.publish_folder import ATTEMPT_OF
 from upload.store.base import Store
 
 PUBLISH_STEP = "Publish"
@@ -95,6 +94,8 @@ def freeze(run: Run, store: Store) -> Plan:
 
 def metadata_of(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the facts of ``finished.json``: what was run, where the version is from, who made the cluster, what went wrong."""
+    from upload.publish_folder import ATTEMPT_OF
+
     provider = str(run.state.job["provider"]["name"])
     found = [
         ("run", run.state.run),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from e2e.lifecycle.state import Failure, RunState, Tally
-from e2e.plugin.titles import evidence_name, focus_pattern
 from upload.errors import Outcome
 
 SHOWN_CASES = 20
@@ -49,6 +48,8 @@ def tally_text(tally: Tally) -> str:
 
 def case_lines(artifacts: Path, tally: Tally) -> list[str]:
     """Return the failed cases, each with where its evidence lies below the artifacts."""
+    from e2e.plugin.titles import evidence_name  # brings pytest along
+
     lines = []
     for name in tally.failed_names[:SHOWN_CASES]:
         lines.append(f"  failed: {name}")
@@ -61,6 +62,8 @@ def case_lines(artifacts: Path, tally: Tally) -> list[str]:
 
 def rerun_command(state: RunState, tally: Tally, *, is_kept: bool) -> str:
     """Return the command that runs the failed cases again, on the kept cluster where there is one."""
+    from e2e.plugin.titles import focus_pattern  # brings pytest along
+
     words = ["e2e", "test", state.run] if is_kept else ["e2e", "run", state.ref]
     if 0 < len(tally.failed_names) <= FOCUSED_CASES:
         words += ["--focus", focus_pattern(tally.failed_names)]

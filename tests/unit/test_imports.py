@@ -79,6 +79,16 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_what_brings_a_cluster_up_does_not_import_what_tests_and_publishes() -> None:
+    code = (
+        "import sys, e2e.lifecycle.begin, e2e.lifecycle.sequence\n"
+        "print([m for m in ('pytest', 'lxml', 'upload.publish', 'upload.verify') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_module_imports_without_warnings() -> None:
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
