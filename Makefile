@@ -79,7 +79,10 @@ bench: $(READY) ## print the benchmarks' ratios
 	$(PYTEST) tests/benchmarks -m "full or not full" -s -p no:randomly --benchmarks
 
 soak: $(READY) ## publish 200 builds with random faults and kill -9
-	$(PYTEST) tests/soak -m "full or not full" -s --soak
+	$(PYTEST) tests/soak/test_publish.py -m "full or not full" -s --soak
+
+soak-suite: $(READY) ## run the suite twice on each of five clusters, in random order, as two users
+	$(PYTEST) tests/soak/test_suite.py -m "full or not full" -s --soak
 
 lock: $(READY) ## resolve the dependencies again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -91,4 +94,4 @@ go-pins: $(READY) ## pin the Go modules of another Kubernetes: make go-pins VERS
 clean: ## remove what make made, but for the cache of binaries
 	rm -rf $(VENV) _results _artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help venv e2e test test-unit test-full test-deps lint types fmt bench soak lock go-pins clean
+.PHONY: help venv e2e test test-unit test-full test-deps lint types fmt bench soak soak-suite lock go-pins clean
