@@ -196,3 +196,11 @@ def test_picture_of_the_site_is_a_small_png() -> None:
 
     assert picture.startswith(b"\x89PNG\r\n")
     assert len(picture) < LARGEST_PICTURE_BYTES
+
+
+def test_page_for_developers_has_every_make_target_and_every_folder_of_tests() -> None:
+    page = TEXTS["docs/how-to/develop.md"]
+    folders = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("*.py"))}
+
+    assert set(re.findall(r"`make ([a-z0-9-]+)", page)) | {"help"} == TARGETS - {"PHONY"}
+    assert set(re.findall(r"`tests/([a-z]+)/`", page)) == folders - {"__pycache__"}
