@@ -11,6 +11,14 @@ from pathlib import Path
 from upload.errors import UsageError
 
 PATIENCE_S = 60.0
+# what git sets for its hooks, and what would win over the folder; a caller's settings (GIT_CONFIG_…) count
+_OF_A_CHECKOUT = frozenset(
+    f"GIT_{name}"
+    for name in (
+        *("DIR", "WORK_TREE", "COMMON_DIR", "INDEX_FILE", "OBJECT_DIRECTORY", "ALTERNATE_OBJECT_DIRECTORIES"),
+        *("NAMESPACE", "PREFIX", "CEILING_DIRECTORIES"),
+    )
+)
 _DESCRIBED = re.compile(r"(?P<tag>v.+)-(?P<commits>\d+)-g(?P<sha>[0-9a-f]+)(?P<dirty>-dirty)?")
 
 
@@ -47,8 +55,7 @@ def as_version(described: str) -> str:
 
 
 def _git(checkout: Path, *words: str) -> str:
-    # the caller's GIT_DIR, which git sets for its hooks, would win over the folder
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
+    env = {name: value for name, value in os.environ.items() if name not in _OF_A_CHECKOUT} | {"LC_ALL": "C"}
     argv = ["git", "--no-optional-locks", "-C", str(checkout), *words]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=PATIENCE_S, check=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import threading
 from pathlib import Path
 from typing import Protocol, Self
@@ -45,15 +46,18 @@ class FileJournal:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Read what is there and open the file for more. Mode 0600."""
-        lines = self._read()
-        if lines and lines[0] != self._subject:
-            raise ResultsError(f"{self._path} belongs to {lines[0]}", hint=f"rm {self._path}")
-        self._done = set(lines[1:])
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._file = os.fdopen(descriptor, "ab", buffering=0)
-        self._file.write(b"\n")  # ends a half-written line
+        """Read what is there and open the file for more. Mode 0600. Raises ResultsError where that cannot be."""
+        try:
+            lines = self._read()
+            if lines and lines[0] != self._subject:
+                raise ResultsError(f"{self._path} belongs to {lines[0]}", hint=f"rm {shlex.quote(str(self._path))}")
+            self._done = set(lines[1:])
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._file = os.fdopen(descriptor, "ab", buffering=0)
+            self._file.write(b"\n")  # ends a half-written line
+        except OSError as error:
+            raise ResultsError(f"{self._path}: cannot be used: {error.strerror or error}") from error
         if not lines:
             self._append(self._subject)
         return self

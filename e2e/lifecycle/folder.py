@@ -156,8 +156,8 @@ def create_folder(state_dir: Path, names: Callable[[int], str], *, tries: int) -
     Raises: UsageError when every name is taken, HarnessError when the folder cannot be made.
     """
     runs = state_dir / "runs"
+    make_private(runs)
     try:
-        make_private(runs)
         for attempt in range(tries):
             with suppress(FileExistsError):
                 path = runs / names(attempt)
@@ -166,21 +166,28 @@ def create_folder(state_dir: Path, names: Callable[[int], str], *, tries: int) -
                     (path / part).mkdir(mode=0o700)
                 return RunFolder(path)
     except OSError as exc:
-        raise UsageError(
-            f"the state folder {runs} cannot be written: {exc.strerror or exc}",
-            hint="export E2E_STATE_DIR=/a/folder/of/yours",
-        ) from exc
+        raise _unwritable(runs, exc) from exc
     taken = RunFolder(runs / names(0))
     held = f", held by {taken.holder()}" if taken.is_held() else ""
     raise UsageError(f"there is a run {taken.name} already{held}", hint=f"e2e status {taken.name}")
 
 
 def make_private(path: Path) -> None:
-    """Make a folder and those of its parents that are missing, readable by nobody else."""
-    for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
-        missing.mkdir(exist_ok=True, mode=0o700)
-    if path.stat().st_uid == os.geteuid():
-        path.chmod(0o700)
+    """Make a folder of the state and those of its parents that are missing, readable by nobody else. Raises UsageError."""
+    try:
+        for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
+            missing.mkdir(exist_ok=True, mode=0o700)
+        if path.stat().st_uid == os.geteuid():
+            path.chmod(0o700)
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"the state folder {folder} cannot be written: {error.strerror or error}",
+        hint="export E2E_STATE_DIR=/a/folder/of/yours",
+    )
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2e.lifecycle.child import Command, Exit
+from e2e.lifecycle.folder import write_private
 from e2e.lifecycle.progress import SuiteFollower
 from e2e.lifecycle.state import Tally
 from e2e.lifecycle.suite_junit import write_junit
@@ -118,7 +119,7 @@ class PytestTester:
                 break
             host.note(f"attempt {attempt + 1} of {plan.attempts} of {len(failed)} failed: {', '.join(failed)}")
             only = plan.work / "again.json"
-            only.write_text(json.dumps(failed), encoding="utf-8")
+            write_private(only, json.dumps(failed).encode())
             few = replace(each, workers=min(each.workers, len(failed)))
             argv = self._argv(plan, few, attempt=attempt + 1, ignored=(*broken, *follower.problems), only=only)
         return ended

@@ -75,6 +75,15 @@ def test_folder_counts_and_not_the_variables_of_a_hook(
     assert read_git(checkout).version.startswith("v0.0.0+")
 
 
+def test_settings_of_the_caller_count(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # as safe.directory is given where the checkout is another user's
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.bare")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "no boolean")
+
+    with pytest.raises(UsageError, match=r"core\.bare"):
+        read_git(checkout)
+
+
 @pytest.mark.parametrize("made", [True, False], ids=["no-checkout", "no-folder"])
 def test_folder_that_is_no_checkout_is_refused(tmp_path: Path, made: bool) -> None:
     folder = tmp_path / "folder"

@@ -260,6 +260,15 @@ def test_journal_of_something_else_is_refused(tmp_path: Path) -> None:
     assert caught.value.hint == f"rm {tmp_path}/j"
 
 
+def test_journal_that_cannot_be_used_is_an_error_of_the_results(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+
+    for path in (tmp_path / "file" / "j", tmp_path / "folder"):
+        with pytest.raises(ResultsError, match=f"{path}: cannot be used"), FileJournal(path, "one"):
+            pass
+
+
 @pytest.mark.parametrize("torn", [b'"logs/half', b'"x"\n{"a"', b"\xff\xfe", b"[1]\n"], ids=repr)
 def test_journal_bears_a_torn_line(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "j"

@@ -56,6 +56,17 @@ def test_failed_tests_are_published_with_success(folder: Path, capsys: pytest.Ca
     assert "verdict    FAILURE" in capsys.readouterr().out
 
 
+def test_state_folder_that_cannot_be_made_is_told_with_what_to_set(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("E2E_STATE_DIR", str(folder / "junit_01.xml" / "state"))
+
+    assert code_of(*PUBLISH) == 2
+    error = capsys.readouterr().err
+    assert "cannot be written: Not a directory" in error
+    assert "export E2E_STATE_DIR=" in error
+
+
 @pytest.mark.parametrize("pull", ["kubernetes_kubernetes/7", "batch"])
 def test_build_of_a_pull_request_is_stored_with_its_alias(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], pull: str
