@@ -11,7 +11,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOB ?= local
 RESULTS ?= _results/bucket
-export JOB RESULTS
+HOSTS ?= 2
+export JOB RESULTS HOSTS
 PYTEST := $(BIN)/python -m pytest
 PACKAGES := e2e providers upload dashboard_feed
 
@@ -63,6 +64,13 @@ test-deps: $(READY) ## fetch what tests need: Debian packages when root, and pro
 	@tests/support/install-debian-packages
 	@$(BIN)/python -m tests.support.prepare
 
+lab: $(READY) ## boot hosts that are reached over SSH (HOSTS=2); needs root
+	@tests/support/install-debian-packages
+	@$(BIN)/python -m tests.support.lab up --hosts "$$HOSTS"
+
+lab-down: $(READY) ## remove the hosts of make lab, and what killed test runs left
+	@$(BIN)/python -m tests.support.lab down
+
 lint: $(READY) ## check format and style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -94,4 +102,4 @@ go-pins: $(READY) ## pin the Go modules of another Kubernetes: make go-pins VERS
 clean: ## remove what make made, but for the cache of binaries
 	rm -rf $(VENV) _results _artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help venv e2e test test-unit test-full test-deps lint types fmt bench soak soak-suite lock go-pins clean
+.PHONY: help venv e2e test test-unit test-full test-deps lab lab-down lint types fmt bench soak soak-suite lock go-pins  clean

@@ -1,4 +1,4 @@
-"""``python -m tests.support.prepare``: fetch or build, with progress, every program that tests use. Nothing when cached.
+"""``python -m tests.support.prepare``: fetch or build, with progress, every program and image that tests use. Nothing when cached.
 
 A cold machine takes minutes for this; no test's own deadline should pay for it.
 """
@@ -14,6 +14,8 @@ from providers.releases.programs import PROGRAMS
 from providers.releases.sources import Progress, sources_from_env
 from providers.releases.versions import resolve
 from tests.support.gotools import FAKE_GCS_SERVER, PROW, TESTGRID, go_tool
+from tests.support.lab.image import host_image
+from tests.support.lab.needs import missing
 from upload.errors import HarnessError
 
 FETCH_S = 2400.0
@@ -40,6 +42,10 @@ def main() -> int:
         resolve("pinned", sources=sources, deadline=deadline).ensure(PROGRAMS, deadline=deadline)
         for tool in (FAKE_GCS_SERVER, TESTGRID, PROW):
             go_tool(tool, sources)
+        if lacks := missing():
+            print(f"host tests will skip: {'; '.join(lacks)}", file=sys.stderr)
+        else:
+            host_image(sources)
     except HarnessError as error:
         print(f"{error}\n{error.hint}", file=sys.stderr)
         return error.outcome.value.exit_code
