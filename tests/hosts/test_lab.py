@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import socket
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from providers import process
-from tests.support.lab import HostSize, Lab, LabHost, bridge, cgroups, open_lab
+from providers.releases.sources import Platform
+from tests.support.lab import HostSize, Lab, LabHost, bridge, cgroups, lab, open_lab
 from tests.support.lab.__main__ import main
 from tests.support.lab.fixtures import FreshHosts
 from tests.support.lab.hosts import OF_LAB
@@ -110,6 +115,42 @@ def test_hosts_are_machines_that_a_kubelet_can_live_on(host_lab: Lab, shared_hos
     )
 
 
+def image_of(program: bytes, name: str) -> bytes:
+    """Return a docker-archive of one static program, ``/program``."""
+    layer = tar_of({"program": program})
+    config = json.dumps(
+        {
+            "architecture": Platform.here().arch,
+            "os": "linux",
+            "config": {"Entrypoint": ["/program"]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+        }
+    ).encode()
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+    return tar_of({"manifest.json": manifest, "config.json": config, "layer.tar": layer})
+
+
+def tar_of(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o755
+            tar.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def test_hosts_run_containers(host_lab: Lab, fresh_hosts: FreshHosts) -> None:
+    (host,) = fresh_hosts(1)
+    name = "example.test/ldconfig:1"
+    archive = image_of(Path("/sbin/ldconfig").read_bytes(), name)  # glibc's is static
+
+    host_lab.run(host.name, "ctr images import --snapshotter overlayfs -", stdin=archive)
+    said = host_lab.run(host.name, f"ctr run --rm --snapshotter overlayfs {name} c1 /program --version")
+
+    assert said.startswith("ldconfig (")
+
+
 def test_a_host_comes_back_from_a_reboot_and_a_power_cut_with_its_disk(host_lab: Lab, fresh_hosts: FreshHosts) -> None:
     (host,) = fresh_hosts(1)
     boots = [host_lab.run(host.name, f"echo kept > /etc/kept; echo kept > /var/lib/kept; sync; {BOOT_ID}")]
@@ -167,14 +208,14 @@ def test_hosts_are_bounded_and_can_be_given_more_than_the_image(ledger: Ledger, 
         (more / name).parent.mkdir(parents=True)
         (more / name).write_text("laid over")
     squash(more, tmp_path / "layer")
-    with open_lab(ledger=ledger, size=HostSize(memory_bytes=GIB, disk_bytes=GIB), layers=(tmp_path / "layer",)) as lab:
-        lab.add("b1")
-        limit = lab.run(
-            "b1", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true"
+    small = HostSize(memory_bytes=GIB, disk_bytes=GIB)
+    with lab(1, ledger=ledger, size=small, layers=(tmp_path / "layer",)) as made:
+        limit = made.run(
+            "h1", "c=/sys/fs/cgroup; cat $c/memory/memory.limit_in_bytes $c/memory.max 2>/dev/null || true"
         )
-        laid = lab.run("b1", "cat /usr/bin/more-there /var/lib/more-there")
+        laid = made.run("h1", "cat /usr/bin/more-there /var/lib/more-there")
         with pytest.raises(CommandError, match="No space left"):
-            lab.run("b1", "fallocate -l 2G /large")
+            made.run("h1", "fallocate -l 2G /large")
 
     assert (int(limit), laid) == (GIB, "laid overlaid over")
 

@@ -95,9 +95,9 @@ class Lab:
         waited = [(self.place(host.name), host) for host in self.hosts if host.name in names]
         hosts.wait_for_ssh(waited, Deadline.after(boot_s, "booting hosts"))
 
-    def run(self, name: str, script: str, *, timeout_s: float = MOMENT_S) -> str:
+    def run(self, name: str, script: str, *, stdin: bytes = b"", timeout_s: float = MOMENT_S) -> str:
         """Return what a shell on a host prints. Raises: CommandError with the end of its output, DeadlineExceeded."""
-        return run("ssh", "-F", str(self.ssh_config), name, script, timeout_s=timeout_s)
+        return run("ssh", "-F", str(self.ssh_config), name, script, stdin=stdin, timeout_s=timeout_s)
 
     def plug(self, name: str, *, plugged: bool) -> None:
         """Pull a host's network wire, or plug it in again."""
@@ -148,9 +148,16 @@ def open_lab(
 
 
 @contextmanager
-def lab(count: int, *, size: HostSize | None = None, layers: Sequence[Path] = (), user: str = "root") -> Iterator[Lab]:
+def lab(
+    count: int,
+    *,
+    size: HostSize | None = None,
+    layers: Sequence[Path] = (),
+    user: str = "root",
+    ledger: Ledger | None = None,
+) -> Iterator[Lab]:
     """Give a lab with ``count`` booted hosts, h1, h2, …; see ``open_lab`` and ``Lab.add``."""
-    with open_lab(size=size, layers=layers) as made:
+    with open_lab(size=size, layers=layers, ledger=ledger) as made:
         made.add(*host_names(count), user=user)
         yield made
 
