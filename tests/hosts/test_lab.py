@@ -92,6 +92,7 @@ def test_hosts_are_machines_that_a_kubelet_can_live_on(host_lab: Lab, shared_hos
         "tables": "iptables -t nat -A POSTROUTING -s 10.244.0.0/16 -j MASQUERADE && iptables-save -t nat | grep -c MASQ",
         "a layer": "cd /var/lib/containerd && mkdir l u w m && mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m && umount m"
         " && rmdir l m u && echo laid",
+        "modules": "modprobe overlay && modprobe br_netfilter && echo loaded",
         "neighbour": f"ping -c 1 -W 2 {second.address} >/dev/null && echo answers",
     }
     said = {what: host_lab.run(first.name, script).strip() for what, script in told.items()}
@@ -108,6 +109,7 @@ def test_hosts_are_machines_that_a_kubelet_can_live_on(host_lab: Lab, shared_hos
         "setting": "net.netfilter.nf_conntrack_tcp_timeout_close = 11",
         "tables": "1",
         "a layer": "laid",
+        "modules": "loaded",
         "neighbour": "answers",
     }
     assert (
