@@ -55,7 +55,26 @@ def add(names: LabNames) -> None:
 def remove(names: LabNames) -> None:
     """Remove the bridge of a lab, if it is there and ours: one with another hardware address is never touched."""
     if links().get(names.lab) == names.bridge_mac:
-        run("ip", "link", "delete", names.lab)
+        for port in json.loads(run("ip", "-json", "link", "show", "master", names.lab)):
+            _delete(port["ifname"])
+        _delete(names.lab)
+
+
+def remove_wire(names: LabNames, host: str) -> None:
+    """Remove what is left of the wire of a host that was killed.
+
+    The kernel does it too, but later, and until then the host cannot be started again.
+    """
+    if names.wire(host) in links():
+        _delete(names.wire(host))
+
+
+def _delete(link: str) -> None:
+    try:
+        run("ip", "link", "delete", link)
+    except CommandError:
+        if link in links():  # else the kernel was quicker
+            raise
 
 
 def plug(names: LabNames, host: str, *, plugged: bool) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from providers import process
 from providers.contracts import Deadline
-from tests.support.lab import cgroups
+from tests.support.lab import bridge, cgroups
 from tests.support.lab.command import MOMENT_S, run
 from tests.support.lab.values import HostSize, LabHost, LabNames
 from upload.errors import DeadlineExceeded, ProviderError
@@ -97,6 +97,7 @@ def stop(places: Sequence[Place], deadline: Deadline) -> None:
     for place in places:
         process.end(place.mark, deadline=deadline)
         cgroups.remove(place.names.machine(place.name), deadline=deadline)
+        bridge.remove_wire(place.names, place.name)
 
 
 def stop_lab(folder: Path, names: LabNames, deadline: Deadline) -> None:
