@@ -19,6 +19,7 @@ from tests.support.lab.__main__ import main
 from tests.support.lab.fixtures import FreshHosts
 from tests.support.lab.hosts import OF_LAB
 from tests.support.lab.image import squash
+from tests.support.lab.labs import remove_labs
 from tests.support.lab.needs import missing
 from tests.support.lab.records import Ledger
 from tests.support.lab.settings import read_settings
@@ -44,11 +45,13 @@ with open_lab(ledger=Ledger(Path(sys.argv[1]))) as lab:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """Return records apart from those of the session's lab: what happens to the last lab happens to this one."""
     if lacks := missing():
         pytest.skip("; ".join(lacks))
-    return Ledger(tmp_path / "labs")
+    made = Ledger(tmp_path / "labs")
+    yield made
+    remove_labs(made, set(made.labs()))  # what a failed test left
 
 
 @pytest.fixture
