@@ -24,7 +24,7 @@ from tests.support.lab.needs import missing
 from tests.support.lab.records import Ledger
 from tests.support.lab.settings import read_settings
 from tests.support.lab.values import GIB, LabNames
-from upload.errors import CommandError
+from upload.errors import CommandError, ProviderError
 
 pytestmark = pytest.mark.hosts
 
@@ -143,6 +143,12 @@ def tar_of(files: dict[str, bytes]) -> bytes:
             member.size, member.mode = len(content), 0o755
             tar.addfile(member, io.BytesIO(content))
     return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["", "h10000", "H1", "1h", "../x", "h-1"])
+def test_names_that_no_host_may_have_are_refused(host_lab: Lab, name: str) -> None:
+    with pytest.raises(ProviderError, match="a host's name is a small letter and up to three more"):
+        host_lab.add(name)
 
 
 def test_hosts_run_containers(host_lab: Lab, fresh_hosts: FreshHosts) -> None:

@@ -23,6 +23,8 @@ ROOT = HERE / "root"  # files that are laid over what the packages install
 BUILD_S = 900.0
 ADMIN = "admin"  # a user who needs sudo, beside root
 
+TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")  # they hold apt's locks at some random time after a boot
+
 # If we are killed, so is the build; its mounts are private, so none is left in what is removed next time.
 CONFINED = ("setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child")
 # a host has its own key; fetched packages and texts are dead weight; settings in sysctl.d would be the machine's
@@ -122,3 +124,4 @@ def _furnish(root: Path) -> None:
     (root / "opt/cni/bin").symlink_to("/usr/lib/cni")
     run("useradd", "--root", str(root), "--create-home", "--uid", "1000", "--shell", "/bin/bash", ADMIN)
     run("systemctl", f"--root={root}", "enable", "lab-host.service")
+    run("systemctl", f"--root={root}", "disable", *TIMERS)

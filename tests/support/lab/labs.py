@@ -9,6 +9,7 @@ A lab belongs to the process that opened it. When that is killed, the next one t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ from upload.errors import ProviderError
 BOOT_S = 60.0
 END_S = 60.0
 SSH_CONFIG = "ssh_config"
-NAME_CHARS = 4  # of a host: its wire at our end is an interface, which has 15
+SSH_KEY = "ssh_key"
+NAME = re.compile(r"[a-z][a-z0-9]{0,3}")  # of a host: its wire at our end is an interface, with 15 characters at most
 
 
 class Lab:
@@ -47,7 +49,7 @@ class Lab:
         self._image = image
         self._layers = tuple(layers)
         self._indices: dict[str, int] = {}
-        self._public = make_key(self.folder / "key")
+        self._public = make_key(self.folder / SSH_KEY)
 
     @property
     def hosts(self) -> tuple[LabHost, ...]:
@@ -74,8 +76,9 @@ class Lab:
 
     def remove(self, *names: str) -> None:
         """End hosts and forget their disks. Names that there are not are fine."""
-        self.stop(*names)
-        for name in names:
+        present = [host.name for host in self.hosts if host.name in names]
+        self.stop(*present)
+        for name in present:
             shutil.rmtree(self.place(name).folder, ignore_errors=True)
         self._note(tuple(host for host in self.hosts if host.name not in names))
 
@@ -108,12 +111,12 @@ class Lab:
         cgroups.freeze(self.names.machine(name), frozen=frozen)
 
     def place(self, name: str) -> Place:
-        """Return where a host lives on this machine."""
+        """Return where a host lives on this machine. Raises ProviderError for a name that no host may have."""
+        if not NAME.fullmatch(name):
+            raise ProviderError(f"a host's name is a small letter and up to three more letters or digits, not {name!r}")
         return Place(self.names, name, self.folder / name)
 
     def _lay_out(self, name: str, user: str) -> LabHost:
-        if not (name.isascii() and name.isalnum() and name.islower() and len(name) <= NAME_CHARS):
-            raise ProviderError(f"a host's name is 1 to {NAME_CHARS} small letters and digits, not {name!r}")
         place = self.place(name)
         address = self.names.address(self._indices.setdefault(name, len(self._indices)))
         key = self.folder / f"{name}.host_key"
@@ -121,7 +124,7 @@ class Lab:
         prefix_length = self.names.network.prefixlen
         seed = Seed(name, address, prefix_length, self.names.gateway, self._public, key.read_bytes())
         hosts.lay_out(place, seed.tar(), self._image, layers=self._layers, size=self.size)
-        return LabHost(name, str(address), user, self.folder / "key", public)
+        return LabHost(name, str(address), user, self.folder / SSH_KEY, public)
 
     def _note(self, now: tuple[LabHost, ...]) -> None:
         self._record = replace(self._record, hosts=now)

@@ -37,11 +37,11 @@ def test_a_seed_is_what_one_host_has_alone() -> None:
 
 
 def test_ssh_is_told_which_key_a_host_has() -> None:
-    host = LabHost("h1", "10.66.3.11", "admin", Path("/labs/key"), "ssh-ed25519 AAAA")
+    host = LabHost("h1", "10.66.3.11", "admin", Path("/labs/ssh_key"), "ssh-ed25519 AAAA")
 
     assert known_hosts((host,)) == "10.66.3.11 ssh-ed25519 AAAA\n"
     assert ssh_config((host,), Path("/labs/known")) == (
-        "Host h1\n  HostName 10.66.3.11\n  User admin\n  IdentityFile /labs/key\n  IdentitiesOnly yes\n"
+        "Host h1\n  HostName 10.66.3.11\n  User admin\n  IdentityFile /labs/ssh_key\n  IdentitiesOnly yes\n"
         "  UserKnownHostsFile /labs/known\n  StrictHostKeyChecking yes\n  BatchMode yes\n  ConnectTimeout 5\n"
         "  LogLevel ERROR\n"
     )
