@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -41,6 +42,17 @@ with open_lab(ledger=Ledger(Path(sys.argv[1]))) as lab:
     lab.run("k1", sys.argv[2])
     print(lab.names.number, flush=True)
     time.sleep(600)
+"""
+BRIEF_OWNER = """
+import sys
+from pathlib import Path
+from tests.support.lab import open_lab
+from tests.support.lab.records import Ledger
+print("begins", flush=True)
+with open_lab(ledger=Ledger(Path(sys.argv[1]))) as lab:
+    lab.add("k1", "k2")
+    lab.run("k1", sys.argv[2])
+    lab.remove("k2")
 """
 
 
@@ -248,6 +260,28 @@ def test_the_next_start_removes_what_a_killed_owner_left(ledger: Ledger) -> None
         assert after.hosts == ()
 
     assert left_of(ledger, names) == {}
+
+
+@pytest.mark.full
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.1, 0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.5, 4.0])
+@pytest.mark.usefixtures("settings_stay")
+def test_an_owner_may_be_killed_at_any_moment(ledger: Ledger, after_s: float) -> None:
+    """The moments lie in the making of the lab, the boot, the work and the removal, wherever a machine is quick or slow."""
+    argv = [sys.executable, "-c", BRIEF_OWNER, str(ledger.folder), CHANGE_SETTINGS]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout
+        try:
+            assert owner.stdout.readline() == "begins\n"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                owner.wait(after_s)
+        finally:
+            owner.kill()
+    labs = tuple(ledger.labs())
+    with open_lab(ledger=ledger) as after:
+        labs += (after.names.number,)
+
+    assert [left for number in labs if (left := left_of(ledger, LabNames(number)))] == []
 
 
 @pytest.mark.usefixtures("settings_stay")
