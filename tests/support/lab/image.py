@@ -15,7 +15,7 @@ from providers.contracts import Deadline
 from providers.releases.cache import Cache, Key
 from providers.releases.sources import Sources
 from tests.support.lab.command import run
-from tests.support.lab.mirror import OS_RELEASE, Mirror, mirror_here
+from tests.support.lab.mirror import OS_RELEASE, Mirror, mirror_here, suite_of
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "image-packages.txt"
@@ -49,12 +49,13 @@ def host_image(sources: Sources) -> Path:
     Two processes at once build it once. Needs root. Raises: ProviderError, DeadlineExceeded.
     """
     deadline = Deadline.after(BUILD_S, "building the image of the lab's hosts")
-    mirror = mirror_here(Path(OS_RELEASE).read_text(encoding="utf-8"))
-    key = Key("lab-root", mirror.suite, str(sources.platform), digest())
+    os_release = Path(OS_RELEASE).read_text(encoding="utf-8")
+    key = Key("lab-root", suite_of(os_release), str(sources.platform), digest())
     cache = Cache(sources.cache)
     with cache.locked([key], deadline):
         if found := cache.find(key):
             return found.path
+        mirror = mirror_here(os_release)  # asked only now: apt takes its time to answer
         with cache.staging(key) as folder:
             _build(mirror, folder / "root", deadline)
             squash(folder / "root", folder / "lab-root")

@@ -29,8 +29,7 @@ def choose(index_targets: str, os_release: str, proxy: str = "") -> Mirror:
 
     Raises: ProviderError when apt has no source for it.
     """
-    facts = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
-    suite = facts.get("VERSION_CODENAME", "").strip("\"'")
+    suite = suite_of(os_release)
     offered: dict[str, list[str]] = {}
     for line in index_targets.splitlines():
         uri, _, rest = line.partition("|")
@@ -44,6 +43,12 @@ def choose(index_targets: str, os_release: str, proxy: str = "") -> Mirror:
         f"apt has no source of packages for the release {suite or 'of this machine'}",
         hint="add one to /etc/apt/sources.list.d, then: apt-get update",
     )
+
+
+def suite_of(os_release: str) -> str:
+    """Return the running release's name, such as ``bookworm``; empty when it has none."""
+    facts = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    return facts.get("VERSION_CODENAME", "").strip("\"'")
 
 
 def mirror_here(os_release: str) -> Mirror:
