@@ -25,7 +25,7 @@ from tests.support.lab.needs import missing
 from tests.support.lab.records import Ledger
 from tests.support.lab.settings import read_settings
 from tests.support.lab.values import GIB, LabNames
-from upload.errors import CommandError, ProviderError
+from upload.errors import CommandError, DeadlineExceeded, ProviderError
 
 pytestmark = pytest.mark.hosts
 
@@ -241,6 +241,22 @@ def test_hosts_are_bounded_and_can_be_given_more_than_the_image(ledger: Ledger, 
             made.run("h1", "fallocate -l 2G /large")
 
     assert (int(limit), laid) == (GIB, "laid overlaid over")
+
+
+def test_a_host_that_does_not_boot_says_why(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "layer").write_text("no squashfs")
+    with (
+        pytest.raises(ProviderError, match=r"(?s)^h1 ended while it booted:.*mount: .*/h1/mounts/layers/00"),
+        lab(1, ledger=ledger, layers=(tmp_path / "layer",)),
+    ):
+        pytest.fail("it booted")
+    with (
+        open_lab(ledger=ledger) as made,
+        pytest.raises(DeadlineExceeded, match=r"^h1: waiting for SSH \(its console ends"),
+    ):
+        made.add("h1", boot_s=0.01)
+
+    assert left_of(ledger, made.names) == {}
 
 
 @pytest.mark.usefixtures("settings_stay")
