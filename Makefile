@@ -102,4 +102,4 @@ go-pins: $(READY) ## pin the Go modules of another Kubernetes: make go-pins VERS
 clean: ## remove what make made, but for the cache of binaries
 	rm -rf $(VENV) _results _artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help venv e2e test test-unit test-full test-deps lab lab-down lint types fmt bench soak soak-suite lock go-pins  clean
+.PHONY: help venv e2e test test-unit test-full test-deps lab lab-down lint types fmt bench soak soak-suite lock go-pins clean

@@ -24,6 +24,7 @@ OF_LAB = "FEDERATED_E2E_LAB"  # in the environment of every keeper: the folder o
 OF_HOST = "FEDERATED_E2E_LAB_HOST"  # … and of its host
 POLL_S = 0.05
 BANNER_S = 2.0
+SHORTEST_S = 0.01  # a socket without time would not wait at all
 TAIL_CHARS = 2000
 
 
@@ -83,7 +84,7 @@ def wait_for_ssh(hosts: Iterable[tuple[Place, LabHost]], deadline: Deadline) -> 
     Raises: ProviderError when a host ended meanwhile, DeadlineExceeded; both with the end of its console.
     """
     for place, host in hosts:
-        while not _greets(host.address):
+        while not _greets(host.address, min(BANNER_S, max(SHORTEST_S, deadline.remaining_s()))):
             if not process.marked(place.mark):
                 raise ProviderError(f"{host.name} ended while it booted:\n{tail(place.console)}")
             if deadline.remaining_s() <= 0:
@@ -114,9 +115,9 @@ def tail(console: Path) -> str:
         return ""
 
 
-def _greets(address: str) -> bool:
+def _greets(address: str, within_s: float) -> bool:
     try:
-        with socket.create_connection((address, 22), timeout=BANNER_S) as wire:
+        with socket.create_connection((address, 22), timeout=within_s) as wire:
             return wire.recv(4) == b"SSH-"
     except OSError:
         return False
