@@ -167,7 +167,9 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        raise ResultsError(f"the index of the cases: {exc}", hint="set TMPDIR to a folder with more room") from exc
+        raise ResultsError(
+            f"the index of the cases: {exc}", hint="free some space in the state folder, or set TMPDIR"
+        ) from exc
 
 
 def _digest(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,12 @@ from pathlib import Path
 from upload.artifacts import collect_artifacts
 from upload.censor import Censor
 from upload.documents import UNKNOWN_VERSION, Finished, Pairs
-from upload.errors import Outcome
+from upload.errors import Outcome, ResultsError
 from upload.journal import Journal
 from upload.layout import ARTIFACTS, build_paths, check_object_name
 from upload.model import BuildRef, Finding, StepRecord, Verdict
 from upload.plan import Plan, plan_build
-from upload.send import Pace, Sent, send
+from upload.send import Sent, send
 from upload.store.base import Store
 from upload.verdict import judge
 from upload.verify import check_plan
@@ -84,18 +84,23 @@ def publish_build(
     store: Store,
     *,
     censor: Censor,
+    scratch: Path,
     journal: Journal | None = None,
-    pace: Pace | None = None,
 ) -> Publication:
     """Store a build and return what was done. Calling it again for the same folder completes it or does nothing.
 
+    ``scratch``: a folder of this publish alone; what a killed one left in it is removed, and it is gone afterwards.
     Raises what ``prepare`` and ``send`` raise.
     """
-    with tempfile.TemporaryDirectory(
-        prefix="e2e-publish-"
-    ) as scratch:  # mode 0700: not yet censored bytes pass through
-        prepared = prepare(request, censor=censor, scratch=Path(scratch))
-        sent = send(prepared.plan, store, journal=journal, pace=pace)
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(mode=0o700)  # bytes that are not censored yet pass through
+        prepared = prepare(request, censor=censor, scratch=scratch)
+        sent = send(prepared.plan, store, journal=journal)
+    except OSError as exc:
+        raise ResultsError(f"{exc.filename or scratch}: {exc.strerror or exc}", hint="free some space there") from exc
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return Publication(store.uri_of(build_paths(request.build).folder), prepared, sent)
 
 

@@ -78,10 +78,15 @@ def publish_folder(
 
     Killed at any point and called again with the same arguments it goes on with the same build. A build that is finished
     with the same content is left as it is; with other content that is a ResultsError.
-    Raises UsageError when ``folder`` is none, or the id asked for belongs to a build that is not ours.
+    Raises UsageError when ``folder`` is none or holds ``state``, or the id asked for belongs to a build that is not ours.
     """
     if not request.folder.is_dir():
         raise UsageError(f"{request.folder} is no folder")
+    if state.resolve().is_relative_to(request.folder.resolve()):
+        raise UsageError(
+            f"{request.folder} would be published with the state folder {state} that lies in it",
+            hint="export E2E_STATE_DIR=/a/folder/elsewhere",
+        )
     memory = state / _key(request, store)
     with _alone(memory):
         build = _build_of(memory, request, store, censor)
@@ -89,7 +94,8 @@ def publish_folder(
             request = replace(request, now_s=meanwhile(build))
         subject = store.uri_of(build_paths(build).folder)
         with FileJournal(memory / "journal", subject) as journal:
-            done = publish_build(request.as_build(build), store, censor=censor, journal=journal)
+            scratch = memory / "files"
+            done = publish_build(request.as_build(build), store, censor=censor, scratch=scratch, journal=journal)
         _forget(memory)
     return done
 

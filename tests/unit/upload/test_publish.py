@@ -260,6 +260,31 @@ def test_steps_of_a_run_decide_with_its_cases(folder: Path, tmp_path: Path) -> N
     assert prepared.verdict.outcome is Outcome.PROVIDER
 
 
+def test_copies_that_a_killed_publish_left_are_removed(store: Store, tmp_path: Path, folder: Path) -> None:
+    scratch = tmp_path / "scratch"
+    (scratch / "half").mkdir(parents=True)
+    (scratch / "half" / "copy").write_text("not censored yet")
+    build = BuildRef("logs", "ci-kubernetes-x", "20260722060000")
+
+    publish_build(PublishRequest(build, folder, NOW_S), store, censor=Censor(), scratch=scratch)
+
+    assert not scratch.exists()
+    assert "half" not in " ".join(paths(store))
+
+
+def test_scratch_that_cannot_be_made_is_an_error_of_the_results(store: Store, tmp_path: Path, folder: Path) -> None:
+    build = BuildRef("logs", "ci-kubernetes-x", "20260722060000")
+
+    with pytest.raises(ResultsError, match="No such file"):
+        publish_build(PublishRequest(build, folder, NOW_S), store, censor=Censor(), scratch=tmp_path / "no" / "where")
+
+
+def test_state_folder_is_not_published(store: Store, tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(UsageError, match="the state folder"):
+        publish_folder(request(folder), store, censor=Censor(), state=folder / "state" / "publish")
+    assert not (tmp_path / "bucket").exists()
+
+
 def test_name_too_long_for_the_store_is_left_out_with_a_finding(store: Store, tmp_path: Path, folder: Path) -> None:
     deep = folder
     for _ in range(5):
@@ -268,7 +293,7 @@ def test_name_too_long_for_the_store_is_left_out_with_a_finding(store: Store, tm
     (deep / "log.txt").write_text("x")
     build = BuildRef("p" * 200, "ci-kubernetes-" + "j" * 180, "20260722060000")
 
-    done = publish_build(PublishRequest(build, folder, NOW_S), store, censor=Censor())
+    done = publish_build(PublishRequest(build, folder, NOW_S), store, censor=Censor(), scratch=tmp_path / "scratch")
 
     assert len([e for e in store.list() if e.path.endswith("finished.json")]) == 1
     assert done.prepared.findings != ()
