@@ -34,6 +34,7 @@ PROGRAMS = {
     "kube-scheduler": "kube-scheduler",
     "kwok-controller": "kwok",
 }
+NEEDED = ("kwokctl", "kubectl", *PROGRAMS.values())
 _BINARY_OPTIONS = {
     "etcd": "etcdBinary",
     "kube-apiserver": "kubeApiserverBinary",

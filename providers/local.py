@@ -19,7 +19,7 @@ from providers._control_plane import ControlPlane, PortTaken, is_ready
 from providers._hollow import room_for_nodes
 from providers.contracts import Cluster, ClusterSpec, Context, Resource
 from providers.dump import Source, dump_cluster
-from providers.kwok import PROGRAMS, ChoosePorts, Home, Plan, free_ports
+from providers.kwok import NEEDED, ChoosePorts, Home, Plan, free_ports
 from upload.errors import ProviderError, UsageError
 
 if TYPE_CHECKING:
@@ -157,11 +157,10 @@ class LocalProvider:
         )
 
     def _plan(self, spec: ClusterSpec, ctx: Context) -> Plan:
-        needed = ("kwokctl", "kubectl", *PROGRAMS.values())
         changed = self._settings.components
         return Plan(
             version=ctx.binaries.version,
-            programs=ctx.binaries.ensure(needed, deadline=ctx.deadline),
+            programs=ctx.binaries.ensure(NEEDED, deadline=ctx.deadline),
             service_cidr=spec.service_cidr,
             args={name: settings.flags() for name, settings in changed.items()},
             disabled=frozenset(name for name, settings in changed.items() if settings.disabled),

@@ -1,11 +1,11 @@
-"""Download a program, verify it against its published SHA-256, take it out of its archive."""
+"""Download a file of a release, verify it against its published SHA-256, take programs out of it."""
 
 from __future__ import annotations
 
 import hashlib
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
@@ -25,7 +25,7 @@ class WrongChecksum(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """How to fetch one program: over which wire, until when, whom to tell."""
+    """How to fetch: over which wire, until when, whom to tell. ``program``: what it is called there."""
 
     program: str
     wire: Wire
@@ -33,12 +33,13 @@ class Fetch:
     tell: Callable[[Progress], None]
 
 
-def fetch(asset: Asset, expected: str, into: Path, how: Fetch) -> Path:
-    """Return the program in the folder ``into``, verified against ``expected``.
+def fetch(assets: Mapping[str, Asset], expected: str, into: Path, how: Fetch) -> dict[str, Path]:
+    """Return programs in the folder ``into``. ``assets``: program → where it is, all of one file, verified by ``expected``.
 
     A cut or a stall is tried again. Raises: WrongChecksum, other ProviderErrors, DeadlineExceeded, OSError of the disk.
     """
-    whole = into / f"{how.program}.download"
+    asset = next(iter(assets.values()))
+    whole = into / f"{asset.listed}.download"
     found = how.wire.patiently(lambda: _stream(asset.url, whole, how), how.limit.deadline)
     if found != expected:
         whole.unlink()
@@ -46,13 +47,14 @@ def fetch(asset: Asset, expected: str, into: Path, how: Fetch) -> Path:
             f"{without_password(asset.url)} is not what was published: its SHA-256 is {found}, published is {expected}",
             hint="run it again; if it stays, tell whoever runs that server",
         )
-    program = into / how.program
-    if asset.member:
-        _extract(whole, asset, program)
-        whole.unlink()
-    else:
-        whole.rename(program)
-    return program
+    programs = {name: into / name for name in assets}
+    for name, program in programs.items():
+        if assets[name].member:
+            _extract(whole, assets[name], program)
+        else:
+            whole.rename(program)
+    whole.unlink(missing_ok=True)
+    return programs
 
 
 def _stream(url: str, whole: Path, how: Fetch) -> str:

@@ -1,15 +1,16 @@
 """The layouts of official releases: which address a program has, and where its SHA-256 is published.
 
 Kubernetes: ``<root>/release/<version>/bin/<os>/<arch>/<program>`` with ``<program>.sha256`` beside it; builds of CI lie
-below ``<root>/ci/``. etcd: an archive and ``SHA256SUMS`` per release. kwok publishes no checksum file; GitHub
-publishes the digest of each file of a release. A directory of the user has Kubernetes's layout, or is flat.
+below ``<root>/ci/``; its test programs lie together in an archive. etcd: an archive and ``SHA256SUMS`` per release.
+CoreDNS: an archive with its ``.sha256``. kwok publishes no checksum file; GitHub publishes the digest of each file of a
+release. A directory of the user has Kubernetes's layout, or is flat.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.releases.programs import Program
 from providers.releases.sources import Hosts, Platform
@@ -32,7 +33,14 @@ def release_asset(program: Program, version: str, hosts: Hosts, platform: Platfo
     """Return where a program of an official release lies below ``hosts``. ``version`` is its project's own."""
     if program.project == "kubernetes":
         channel = "ci" if "+" in version else "release"  # only builds of CI carry a commit
-        return _beside(f"{hosts.kubernetes}/{channel}/{version}/bin/{platform}/{program.name}")
+        root = f"{hosts.kubernetes}/{channel}/{version}"
+        if not program.bundle:
+            return _beside(f"{root}/bin/{platform}/{program.name}")
+        bundle = _beside(f"{root}/{program.bundle}-{platform.os}-{platform.arch}.tar.gz")
+        return replace(bundle, member=f"kubernetes/test/bin/{program.name}")
+    if program.project == "coredns":
+        packed = _beside(f"{hosts.coredns}/{version}/coredns_{version[1:]}_{platform.os}_{platform.arch}.tgz")
+        return replace(packed, member=program.name)
     name = f"{program.name}-{platform.os}-{platform.arch}"
     if program.project == "etcd":
         stem = f"etcd-{version}-{platform.os}-{platform.arch}"

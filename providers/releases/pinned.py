@@ -15,12 +15,13 @@ _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One pinned module. ``version`` is the project's own, ``go`` the least Go that builds it."""
+    """One pinned module. ``version`` is the project's own, ``go`` the least Go that builds it, ``packages`` what it pins."""
 
     project: str
     folder: Path
     version: str
     go: str
+    packages: frozenset[str] = frozenset()
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -40,6 +41,12 @@ class Pin:
         return told.hexdigest()[:12]
 
 
+def built_from(program: Program, pin: Pin) -> str:
+    """Return what a build is made of, to be shown: ``k8s.io/kubernetes/cmd/kubectl@v1.36.3``."""
+    own = program.package.startswith(MODULES[pin.project])
+    return f"{program.package}{'@' if own else f' of {pin.project} '}{pin.version}"
+
+
 def pinned_versions(root: Path) -> tuple[str, ...]:
     """Return the Kubernetes versions that have pins, oldest first."""
     found = [folder.name for folder in root.iterdir() if _VERSION.fullmatch(folder.name)] if root.is_dir() else []
@@ -56,7 +63,8 @@ def read_pin(folder: Path, project: str, module: str) -> Pin:
     go = re.search(r"^go (\S+)$", text, re.MULTILINE)
     if required is None or go is None:
         raise ProviderError(f"{folder / 'go.mod'} does not require {module}", hint="make go-pins VERSION=vX.Y.Z")
-    return Pin(project, folder, required.group(1), go.group(1))
+    tools = re.findall(r"^(?:tool)?[ \t]+([^\s()]+)$", text, re.MULTILINE)
+    return Pin(project, folder, required.group(1), go.group(1), frozenset(tools))
 
 
 def pin_for(program: Program, kubernetes: str, root: Path) -> Pin:
@@ -64,14 +72,20 @@ def pin_for(program: Program, kubernetes: str, root: Path) -> Pin:
 
     Kubernetes's own programs need a pin of exactly this version. etcd and kwok come from this version's pins, else
     from the same minor's, else from the newest ones: they work with several versions of Kubernetes.
-    Raises: ProviderError listing what is pinned.
+    Raises: ProviderError listing what is pinned, also when the pin is one of other programs only.
     """
     versions = pinned_versions(root)
     places = [kubernetes] if program.project == "kubernetes" else _companions(kubernetes, versions)
     for version in places:
         folder = root / version / program.project
         if (folder / "go.mod").is_file():
-            return read_pin(folder, program.project, MODULES[program.project])
+            pin = read_pin(folder, program.project, MODULES[program.project])
+            if program.package not in pin.packages:
+                raise ProviderError(
+                    f"{program.name} {version} is not pinned, only {', '.join(sorted(pin.packages))}",
+                    hint=f"make go-pins VERSION={version}",
+                )
+            return pin
     raise ProviderError(
         f"{kubernetes} is not pinned; pinned: {', '.join(versions) or 'nothing'}",
         hint=f"make go-pins VERSION={kubernetes}",

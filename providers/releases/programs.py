@@ -9,16 +9,23 @@ from upload.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program. ``project``: whose release it is, and the folder of its pin; ``package``: what ``go build`` builds."""
+    """One program.
+
+    ``project``: whose release it is, and the folder of its pin; ``package``: what ``go build`` builds, or with
+    ``is_test`` what ``go test -c`` does; ``bundle``: the archive of the release in which it comes, if not alone.
+    """
 
     name: str
     project: str
     package: str
     platforms: tuple[str, ...]
+    bundle: str = ""
+    is_test: bool = False
 
 
 _SERVERS = ("linux/amd64", "linux/arm64")
 _CLIENTS = (*_SERVERS, "darwin/amd64", "darwin/arm64")
+_TESTS = "kubernetes-test"
 
 PROGRAMS = {
     program.name: program
@@ -27,14 +34,25 @@ PROGRAMS = {
         Program("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", _SERVERS),
         Program("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", _SERVERS),
         Program("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", _CLIENTS),
+        Program("kubeadm", "kubernetes", "k8s.io/kubernetes/cmd/kubeadm", _SERVERS),
+        Program("kubelet", "kubernetes", "k8s.io/kubernetes/cmd/kubelet", _SERVERS),
+        Program("kube-proxy", "kubernetes", "k8s.io/kubernetes/cmd/kube-proxy", _SERVERS),
+        Program("e2e.test", "kubernetes", "k8s.io/kubernetes/test/e2e", _CLIENTS, bundle=_TESTS, is_test=True),
+        Program("ginkgo", "kubernetes", "github.com/onsi/ginkgo/v2/ginkgo", _CLIENTS, bundle=_TESTS),
         Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", _CLIENTS),
         Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", _CLIENTS),
         Program("kwokctl", "kwok", "sigs.k8s.io/kwok/cmd/kwokctl", _CLIENTS),
+        Program("coredns", "coredns", "github.com/coredns/coredns", _CLIENTS),
     )
 }
 
 # project -> the module whose version is the project's version
-MODULES = {"kubernetes": "k8s.io/kubernetes", "etcd": "go.etcd.io/etcd/server/v3", "kwok": "sigs.k8s.io/kwok"}
+MODULES = {
+    "kubernetes": "k8s.io/kubernetes",
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kwok": "sigs.k8s.io/kwok",
+    "coredns": "github.com/coredns/coredns",
+}
 
 
 def program_named(name: str) -> Program:
@@ -48,10 +66,12 @@ def stamps(project: str, version: str) -> tuple[str, ...]:
     """Return the ``-X`` values that tell a program its version, as the project's own release scripts set them.
 
     A Go module carries neither commit nor date: both are placeholders, so that a build is the same everywhere.
-    Source: kubernetes hack/lib/version.sh, etcd scripts/build_lib.sh, kwok hack/releases.sh.
+    Source: kubernetes hack/lib/version.sh, etcd scripts/build_lib.sh, kwok hack/releases.sh, CoreDNS's Makefile.
     """
     if project == "etcd":
         return ("go.etcd.io/etcd/api/v3/version.GitSHA=0000000",)
+    if project == "coredns":
+        return ("github.com/coredns/coredns/coremain.GitCommit=0000000",)
     if project == "kwok":
         return (f"sigs.k8s.io/kwok/pkg/consts.Version={version}",)
     if project != "kubernetes":

@@ -10,6 +10,7 @@ from pathlib import Path
 from providers.contracts import Deadline
 from providers.releases.fanout import Limit
 from providers.releases.gobuild import find_go, require_go
+from providers.releases.pinned import built_from
 from providers.releases.programs import program_named
 from providers.releases.sources import Sources
 from providers.releases.supplier import Supplier
@@ -28,7 +29,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version of Kubernetes with etcd and kwok beside it. It is the ``Binaries`` that providers are given.
+    """One version of Kubernetes with etcd, CoreDNS and kwok beside it. It is the ``Binaries`` that providers are given.
 
     ``source`` is the metadata ``version-source``: how the version was found. ``folder`` and ``address`` are set for a
     ``file://`` and an ``https://`` directory: Kubernetes's own programs then come from there and from nowhere else.
@@ -75,8 +76,8 @@ class Release:
 
     def _offered(self, wanted: Want, reasons: list[str], deadline: Deadline) -> Origin | None:
         with closing(Wire(self.sources)) as wire:
-            for place, assets in offers(wanted, self.sources):
-                for asset in assets:
+            for place, choices in offers([wanted], self.sources):
+                for asset in (choice[wanted.program.name] for choice in choices):
                     try:
                         if wire.exists(asset.url, deadline):
                             return Origin(place, asset.url)
@@ -90,4 +91,4 @@ class Release:
             raise wanted.pin
         go = find_go(self.sources.env, Limit(deadline))
         require_go(go, wanted.pin)
-        return Origin("go build", f"{wanted.program.package}@{wanted.pin.version} with Go {go.version}")
+        return Origin("go build", f"{built_from(wanted.program, wanted.pin)} with Go {go.version}")

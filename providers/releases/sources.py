@@ -19,12 +19,13 @@ PINS = Path(__file__).parent / "go"
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The roots of the official layouts. ``assets`` answers a release's published digests."""
+    """The roots of the official layouts. ``kwok_digests`` answers a release's published digests."""
 
     kubernetes: str = "https://dl.k8s.io"
     etcd: str = "https://github.com/etcd-io/etcd/releases/download"
     kwok: str = "https://github.com/kubernetes-sigs/kwok/releases/download"
     kwok_digests: str = "https://api.github.com/repos/kubernetes-sigs/kwok/releases/tags"
+    coredns: str = "https://github.com/coredns/coredns/releases/download"
 
     @classmethod
     def mirror(cls, root: str) -> Hosts:
@@ -34,6 +35,7 @@ class Hosts:
             etcd=f"{root}/etcd-io/etcd/releases/download",
             kwok=f"{root}/kubernetes-sigs/kwok/releases/download",
             kwok_digests="",
+            coredns=f"{root}/coredns/coredns/releases/download",
         )
 
 

@@ -15,10 +15,10 @@ from providers.releases.cache import Cache, Found
 from providers.releases.download import Fetch, WrongChecksum
 from providers.releases.fanout import Limit, together
 from providers.releases.gobuild import build
-from providers.releases.pinned import Pin
+from providers.releases.pinned import Pin, built_from
 from providers.releases.programs import Program
 from providers.releases.sources import Sources
-from providers.releases.supply import Refused, Staged, Want, cached, download
+from providers.releases.supply import Refused, Staged, Want, cached, download, one_file
 from providers.releases.wire import Wire
 from upload.errors import CommandError, DeadlineExceeded, ManyErrors, ProviderError
 
@@ -63,12 +63,13 @@ class Supplier:
     def _download(self, wanted: Mapping[str, Want], folder: Path) -> dict[str, Path]:
         with closing(Wire(self._sources)) as wire:
 
-            def job(want: Want, limit: Limit) -> Staged | Found:
-                how = Fetch(want.program.name, wire, limit, self._sources.progress)
-                return download(want, folder, self._sources, how)
+            def job(wants: Sequence[Want], limit: Limit) -> list[Staged | Found]:
+                how = Fetch(", ".join(want.program.name for want in wants), wire, limit, self._sources.progress)
+                return download(wants, folder, self._sources, how)
 
-            got = self._run({name: partial(job, want) for name, want in wanted.items()}, "")
-        return {name: self._keep(staged) for name, staged in got.items()}
+            groups = one_file(wanted.values())
+            got = self._run({_names(want.program for want in wants): partial(job, wants) for wants in groups}, "")
+        return {staged.path.name: self._keep(staged) for group in got.values() for staged in group}
 
     def _build(self, wanted: Mapping[str, Want], folder: Path) -> dict[str, Path]:
         if not self._can_build(wanted):
@@ -86,14 +87,12 @@ class Supplier:
                 Staged(
                     into / program.name,
                     wanted[program.name].built_key(self._sources, pin),
-                    f"go build of {program.package}@{pin.version}",
+                    f"go build of {built_from(program, pin)}",
                 )
                 for program in programs
             ]
 
-        built = self._run(
-            {",".join(p.name for p in group[1]): partial(job, *group) for group in groups.values()}, "go build: "
-        )
+        built = self._run({_names(group[1]): partial(job, *group) for group in groups.values()}, "go build: ")
         return {staged.key.program: self._keep(staged) for group in built.values() for staged in group}
 
     def _can_build(self, wanted: Mapping[str, Want]) -> bool:
@@ -143,6 +142,10 @@ class Supplier:
 
     def _keep(self, staged: Staged | Found) -> Path:
         return staged.path if isinstance(staged, Found) else self._cache.adopt(staged.key, staged.path, staged.origin)
+
+
+def _names(programs: Iterable[Program]) -> str:
+    return ",".join(program.name for program in programs)
 
 
 def _raise_worst(fatal: Sequence[Exception]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from providers.releases.cache import Cache, Found, Key
@@ -66,7 +66,9 @@ def want(program: Program, kubernetes: str, directory: str, sources: Sources) ->
         if directory:
             pin = ProviderError(f"nothing but {without_password(directory)} is that version")
         return Want(program, kubernetes, pin, directory)
-    if isinstance(pin, ProviderError):  # which etcd and kwok belong to a Kubernetes is known from the pins alone
+    if isinstance(
+        pin, ProviderError
+    ):  # which etcd, CoreDNS and kwok belong to a Kubernetes is known from the pins alone
         raise pin
     return Want(program, pin.version, pin)
 
@@ -82,32 +84,46 @@ def cached(wanted: Want, sources: Sources) -> Found | None:
     return found
 
 
-def offers(wanted: Want, sources: Sources) -> tuple[tuple[str, tuple[Asset, ...]], ...]:
-    """Return the places on the network, in order: what each is called, and the addresses to try there."""
+def offers(wanted: Sequence[Want], sources: Sources) -> tuple[tuple[str, tuple[Mapping[str, Asset], ...]], ...]:
+    """Return the places on the network for what is in ``one_file``, in order.
+
+    Each is what it is called, and the choices there: program → where it lies.
+    """
     if sources.offline:
         return ()
-    if wanted.directory:
-        return (("directory", directory_assets(wanted.program, wanted.directory, sources.platform)),)
+    if wanted[0].directory:
+        assets = directory_assets(wanted[0].program, wanted[0].directory, sources.platform)
+        return (("directory", tuple({wanted[0].program.name: asset} for asset in assets)),)
     places = [("official", sources.hosts)]
     if sources.mirror:
         places.append(("mirror", Hosts.mirror(sources.mirror)))
     return tuple(
-        (name, (release_asset(wanted.program, wanted.version, hosts, sources.platform),)) for name, hosts in places
+        (name, ({w.program.name: release_asset(w.program, w.version, hosts, sources.platform) for w in wanted},))
+        for name, hosts in places
     )
 
 
-def download(wanted: Want, into: Path, sources: Sources, how: Fetch) -> Staged | Found:
-    """Return the verified program from the first place that has it.
+def one_file(wanted: Iterable[Want]) -> list[list[Want]]:
+    """Return what is wanted in groups that come in one file each: the programs of a bundle, or a single one."""
+    groups: dict[str, list[Want]] = {}
+    for each in wanted:
+        together = each.program.bundle and not each.directory
+        groups.setdefault(each.program.bundle if together else each.program.name, []).append(each)
+    return list(groups.values())
+
+
+def download(wanted: Sequence[Want], into: Path, sources: Sources, how: Fetch) -> list[Staged | Found]:
+    """Return verified programs, all of ``one_file``, from the first place that has them.
 
     Raises: Refused with every place's reason; WrongChecksum at once; DeadlineExceeded; OSError of the disk.
     """
     reasons = []
-    if str(sources.platform) not in wanted.program.platforms:
-        raise Refused((f"official: {wanted.program.name} is not published for {sources.platform}",))
-    for place, assets in offers(wanted, sources):
-        for asset in assets:
+    if str(sources.platform) not in wanted[0].program.platforms:
+        raise Refused((f"official: {wanted[0].program.name} is not published for {sources.platform}",))
+    for place, choices in offers(wanted, sources):
+        for assets in choices:
             try:
-                return _from(asset, wanted, into, how=how, sources=sources)
+                return _from(assets, wanted, into, how=how, sources=sources)
             except WrongChecksum:
                 raise
             except ProviderError as error:
@@ -115,19 +131,23 @@ def download(wanted: Want, into: Path, sources: Sources, how: Fetch) -> Staged |
     raise Refused(reasons or ("official: not asked, the network is off (--offline)",))
 
 
-def _from(asset: Asset, wanted: Want, into: Path, *, how: Fetch, sources: Sources) -> Staged | Found:
+def _from(
+    assets: Mapping[str, Asset], wanted: Sequence[Want], into: Path, *, how: Fetch, sources: Sources
+) -> list[Staged | Found]:
+    asset = next(iter(assets.values()))
     document = how.wire.document(asset.sum_url, how.limit.deadline)
     try:
         expected = published_sum(document, asset.listed)
     except ProviderError as error:
         raise ProviderError(f"{without_password(asset.sum_url)}: {error}") from error
-    key = wanted.key(sources)
-    if wanted.directory:  # an address whose content may change: the sum is the name
-        key = Key(key.program, key.version, key.platform, f"sha256-{expected[:16]}")
-        if found := Cache(sources.cache).find(key):
-            return found
-    path = fetch(asset, expected, into, how)
-    return Staged(path, key, f"{without_password(asset.url)} sha256:{expected}")
+    keys = {each.program.name: each.key(sources) for each in wanted}
+    if wanted[0].directory:  # an address whose content may change: the sum is the name
+        keys = {name: replace(key, variant=f"sha256-{expected[:16]}") for name, key in keys.items()}
+        if found := Cache(sources.cache).find(keys[wanted[0].program.name]):
+            return [found]
+    paths = fetch(assets, expected, into, how)
+    origin = f"{without_password(asset.url)} sha256:{expected}"
+    return [Staged(path, keys[name], origin) for name, path in paths.items()]
 
 
 def in_directory(program: Program, directory: Path, sources: Sources) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from providers.contracts import Binaries, Deadline
-from providers.kwok import PORTS_NEEDED, PROGRAMS, Home, Plan, configuration, free_ports
+from providers.kwok import NEEDED, PORTS_NEEDED, Home, Plan, configuration, free_ports
 from providers.local import LocalProvider, LocalSettings
 from providers.testing import FolderBinaries, make_context
 from tests.support.cluster import binaries  # noqa: F401  # a fixture
@@ -44,7 +44,7 @@ def kwokctl_s(folder: Path, programs: FolderBinaries, *flags: str) -> float:
     """Return the seconds of ``kwokctl create cluster`` as its users run it, but for the paths of the programs."""
     home = Home(folder, "c1")
     home.workdir.mkdir(parents=True)
-    paths = {name: programs.folder / name for name in ("kwokctl", "kubectl", *PROGRAMS.values())}
+    paths = {name: programs.folder / name for name in NEEDED}
     document = yaml.safe_load(
         configuration(Plan(programs.version, paths, "10.96.0.0/16"), home, free_ports(PORTS_NEEDED))
     )
@@ -72,7 +72,7 @@ def test_up_against_kwokctl(record_ratio, binaries: Binaries) -> None:  # type: 
     with tempfile.TemporaryDirectory() as scratch:
         programs = FolderBinaries(Path(scratch) / "programs", binaries.version)
         programs.folder.mkdir()
-        for name in ("kwokctl", "kubectl", *PROGRAMS.values()):
+        for name in NEEDED:
             (programs.folder / name).symlink_to(binaries.get(name, deadline=Deadline.after(600, "programs")))
         rounds = [
             (

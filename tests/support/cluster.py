@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from providers import kwok
 from providers.contracts import Binaries, Cluster, ClusterSpec, Context, Deadline
 from providers.local import LocalProvider, LocalSettings
-from providers.releases.programs import PROGRAMS
 from providers.releases.sources import sources_from_env
 from providers.releases.versions import resolve
 from providers.testing import make_context
@@ -51,7 +51,7 @@ def binaries() -> Binaries:
     """Return the pinned release; its programs come from the cache, a download or a build."""
     deadline = Deadline.after(FETCH_S, "fetching programs")
     release = resolve("pinned", sources=sources_from_env(os.environ), deadline=deadline)
-    release.ensure(PROGRAMS, deadline=deadline)
+    release.ensure(kwok.NEEDED, deadline=deadline)
     return release
 
 

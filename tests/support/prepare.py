@@ -9,8 +9,8 @@ import os
 import sys
 import time
 
+from providers import kwok
 from providers.contracts import Deadline
-from providers.releases.programs import PROGRAMS
 from providers.releases.sources import Progress, sources_from_env
 from providers.releases.versions import resolve
 from tests.support.gotools import FAKE_GCS_SERVER, PROW, TESTGRID, go_tool
@@ -39,7 +39,7 @@ def main() -> int:
     sources = sources_from_env(os.environ, progress=Lines())
     deadline = Deadline.after(FETCH_S, "fetching the programs that tests use")
     try:
-        resolve("pinned", sources=sources, deadline=deadline).ensure(PROGRAMS, deadline=deadline)
+        resolve("pinned", sources=sources, deadline=deadline).ensure(kwok.NEEDED, deadline=deadline)
         for tool in (FAKE_GCS_SERVER, TESTGRID, PROW):
             go_tool(tool, sources)
         if lacks := missing():

@@ -8,16 +8,17 @@ import json
 import ssl
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from providers.releases.programs import PROGRAMS
 from providers.releases.sources import Hosts, Platform, Sources
 
 LINUX = Platform("linux", "amd64")
-ETCD, KWOK = "v3.6.8", "v0.8.0"  # what the pins of the default version say
+ETCD, KWOK, COREDNS = "v3.6.8", "v0.8.0", "v1.14.2"  # what the pins of the default version say
 
 Fault = Callable[["_Handler", bytes], None]
 
@@ -26,6 +27,17 @@ def script(program: str, version: str, size_bytes: int = 0) -> bytes:
     """Return a small program that tells its name and version, padded to a size."""
     text = f"#!/bin/sh\necho {program} {version}\nexit 0\n".encode()
     return text + b"#" * max(0, size_bytes - len(text))
+
+
+def packed(members: Mapping[str, bytes]) -> bytes:
+    """Return a compressed archive of files."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as archive:
+        for name, body in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    return written.getvalue()
 
 
 def sha256(body: bytes) -> str:
@@ -51,6 +63,7 @@ class ReleaseServer:
             etcd=f"{self.root}/etcd-io/etcd/releases/download",
             kwok=f"{self.root}/kubernetes-sigs/kwok/releases/download",
             kwok_digests=f"{self.root}/repos/kubernetes-sigs/kwok/releases/tags",
+            coredns=f"{self.root}/coredns/coredns/releases/download",
         )
 
     def sources(self, cache: Path, **changes: object) -> Sources:
@@ -64,23 +77,21 @@ class ReleaseServer:
         self.files[f"{path}.sha256"] = (published if published is not None else sha256(body)).encode()
 
     def put_kubernetes(self, version: str, size_bytes: int = 0, channel: str = "release") -> None:
-        """Lay the four programs of a Kubernetes release."""
-        for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"):
-            self.put(f"/{channel}/{version}/bin/linux/amd64/{program}", script(program, version, size_bytes))
+        """Lay the programs of a Kubernetes release, those of its tests in their archive."""
+        root = f"/{channel}/{version}"
+        mine = [program for program in PROGRAMS.values() if program.project == "kubernetes"]
+        for name in (program.name for program in mine if not program.bundle):
+            self.put(f"{root}/bin/linux/amd64/{name}", script(name, version, size_bytes))
+        tests = {f"kubernetes/test/bin/{p.name}": script(p.name, version, size_bytes) for p in mine if p.bundle}
+        self.put(f"{root}/kubernetes-test-linux-amd64.tar.gz", packed(tests))
 
     def put_etcd(self) -> None:
         """Lay etcd's archive and SHA256SUMS."""
         stem = f"etcd-{ETCD}-linux-amd64"
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for name in ("README.md", "etcdctl", "etcd"):
-                body = script(name, ETCD)
-                member = tarfile.TarInfo(f"{stem}/{name}")
-                member.size = len(body)
-                archive.addfile(member, io.BytesIO(body))
+        archive = packed({f"{stem}/{name}": script(name, ETCD) for name in ("README.md", "etcdctl", "etcd")})
         folder = f"/etcd-io/etcd/releases/download/{ETCD}"
-        self.files[f"{folder}/{stem}.tar.gz"] = packed.getvalue()
-        sums = f"{'0' * 64}  etcd-{ETCD}-darwin-arm64.zip\n{sha256(packed.getvalue())}  {stem}.tar.gz\n"
+        self.files[f"{folder}/{stem}.tar.gz"] = archive
+        sums = f"{'0' * 64}  etcd-{ETCD}-darwin-arm64.zip\n{sha256(archive)}  {stem}.tar.gz\n"
         self.files[f"{folder}/SHA256SUMS"] = sums.encode()
 
     def put_kwok(self) -> None:
@@ -94,11 +105,20 @@ class ReleaseServer:
         listed = {"tag_name": KWOK, "assets": [{"name": "kwok.yaml", "digest": None}, *assets]}
         self.files[f"/repos/kubernetes-sigs/kwok/releases/tags/{KWOK}"] = json.dumps(listed).encode()
 
+    def put_coredns(self) -> None:
+        """Lay CoreDNS's archive and its sum."""
+        name = f"coredns_{COREDNS[1:]}_linux_amd64.tgz"
+        archive = packed({"coredns": script("coredns", COREDNS)})
+        self.put(
+            f"/coredns/coredns/releases/download/{COREDNS}/{name}", archive, published=f"{sha256(archive)}  {name}"
+        )
+
     def put_all(self, version: str) -> None:
         """Lay everything that a release consists of."""
         self.put_kubernetes(version)
         self.put_etcd()
         self.put_kwok()
+        self.put_coredns()
 
     def count(self, method: str, path: str) -> int:
         """Return how often a path was asked for."""

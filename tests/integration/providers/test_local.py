@@ -60,7 +60,7 @@ def programs(binaries: Binaries) -> Iterator[FolderBinaries]:
     """Return all programs in one folder that every user may enter."""
     folder = Path(tempfile.mkdtemp(prefix="e2e-programs-"))
     folder.chmod(0o755)
-    for name in ("kwokctl", "kubectl", *kwok.PROGRAMS.values()):
+    for name in kwok.NEEDED:
         shutil.copy(binaries.get(name, deadline=Deadline.after(600, "programs")), folder / name)
         (folder / name).chmod(0o755)
     yield FolderBinaries(folder, binaries.version)

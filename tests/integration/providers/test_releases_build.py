@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -16,8 +17,9 @@ import pytest
 from providers.contracts import Deadline
 from providers.releases.fanout import Limit
 from providers.releases.gobuild import GoCall, go_env, run_go
+from providers.releases.programs import PROGRAMS
 from providers.releases.release import Origin
-from providers.releases.sources import Platform, Progress, Sources
+from providers.releases.sources import PINNED, Platform, Progress, Sources, sources_from_env
 from providers.releases.versions import resolve
 from tests.support.gotools import FAKE_GCS_SERVER, go_tool
 from tests.support.release_server import ReleaseServer
@@ -28,6 +30,19 @@ ROOT = Path(__file__).parents[3]
 
 STAMPED = 'package version\n\nvar gitVersion = "v0.0.0-master"\n\nfunc Get() string { return gitVersion }\n'
 MAIN = 'package main\n\nimport "k8s.io/component-base/version"\n\nfunc main() { print("NAME ", version.Get()) }\n'
+TEST_MAIN = """package e2e
+
+import (
+	"os"
+	"testing"
+
+	"k8s.io/component-base/version"
+)
+
+func TestMain(m *testing.M) {
+	os.Stderr.WriteString("e2e.test " + version.Get())
+}
+"""
 
 
 @pytest.fixture
@@ -37,12 +52,16 @@ def pins(tmp_path: Path) -> Path:
     for name in ("kubectl", "kube-scheduler"):
         (folder / "src/cmd" / name).mkdir(parents=True)
         (folder / "src/cmd" / name / "main.go").write_text(MAIN.replace("NAME", name))
+    (folder / "src/test/e2e").mkdir(parents=True)
+    (folder / "src/test/e2e/e2e.go").write_text("package e2e\n")
+    (folder / "src/test/e2e/e2e_test.go").write_text(TEST_MAIN)
     (folder / "base/version").mkdir(parents=True)
     (folder / "base/version/version.go").write_text(STAMPED)
     (folder / "base/go.mod").write_text("module k8s.io/component-base\n\ngo 1.21\n")
     (folder / "src/go.mod").write_text("module k8s.io/kubernetes\n\ngo 1.21\n\nrequire k8s.io/component-base v0.99.7\n")
     (folder / "go.mod").write_text(
         "module federated-e2e.test/kubernetes\n\ngo 1.21\n\n"
+        "tool (\n\tk8s.io/kubernetes/cmd/kubectl\n\tk8s.io/kubernetes/cmd/kube-scheduler\n\tk8s.io/kubernetes/test/e2e\n)\n\n"
         f"require k8s.io/kubernetes {VERSION}\n\nrequire k8s.io/component-base v0.99.7\n\n"
         "replace (\n\tk8s.io/kubernetes => ./src\n\tk8s.io/component-base => ./base\n)\n"
     )
@@ -89,17 +108,18 @@ def fake_go(folder: Path, body: str) -> str:
 
 def test_pinned_programs_are_built_stamped_and_kept(sources: Sources) -> None:
     told: list[Progress] = []
+    names = ("kubectl", "kube-scheduler", "e2e.test")
     release = resolve(VERSION, sources=replace(sources, progress=told.append), deadline=within())
     before = release.origin("kubectl", deadline=within())
 
-    built = release.ensure(("kubectl", "kube-scheduler"), deadline=within())
+    built = release.ensure(names, deadline=within())
     said = {
         name: subprocess.run([path], capture_output=True, timeout=20, check=True).stderr for name, path in built.items()
     }
     after = release.origin("kubectl", deadline=within())
 
-    assert said == {"kubectl": f"kubectl {VERSION}".encode(), "kube-scheduler": f"kube-scheduler {VERSION}".encode()}
-    assert (told[-1].unit, told[-1].program, told[-1].done) == ("packages", "kubectl, kube-scheduler", told[-1].total)
+    assert said == {name: f"{name} {VERSION}".encode() for name in names}
+    assert (told[-1].unit, told[-1].program, told[-1].done) == ("packages", ", ".join(names), told[-1].total)
     assert (before.place, after) == (
         "go build",
         Origin("cache", f"{built['kubectl']} (go build of k8s.io/kubernetes/cmd/kubectl@{VERSION})"),
@@ -206,6 +226,35 @@ def test_a_real_tool_is_built_from_its_pin(tmp_path: Path) -> None:
     said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=20, check=False)
     assert "flag provided but not defined" in said.stderr or said.returncode == 0
     assert go_tool(FAKE_GCS_SERVER, sources) == {"fake-gcs-server": path}
+
+
+TOLD = {
+    "kubectl": ("version", "--client"),
+    "kubeadm": ("version", "--output", "short"),
+    "coredns": ("-version",),
+    "ginkgo": ("version",),
+}
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("version", "programs"), [(PINNED, tuple(PROGRAMS)), ("v1.35.4", ("kubelet",)), ("v1.33.5", ("kubelet",))]
+)
+def test_the_programs_of_a_cluster_are_had_from_their_pins(version: str, programs: tuple[str, ...]) -> None:
+    """The first run on a machine builds them, which takes up to half an hour."""
+    sources = sources_from_env(os.environ)
+    paths = resolve(version, sources=sources, deadline=within(3500)).ensure(programs, deadline=within(3500))
+    said = {
+        name: subprocess.run(
+            (path, *TOLD.get(name, ("--version",))), capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+        for name, path in paths.items()
+    }
+    foreign = {"etcd", "kwok", "kwokctl", "coredns", "ginkgo"}
+
+    assert [name for name in said if name not in foreign and version not in said[name]] == []
+    assert [name for name in foreign & set(said) if not re.search(r"\d+\.\d+\.\d+", said[name])] == []
 
 
 def wait_for(path: Path) -> None:

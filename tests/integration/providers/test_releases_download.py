@@ -17,7 +17,7 @@ from providers.releases.release import Origin
 from providers.releases.sources import Progress
 from providers.releases.versions import resolve
 from providers.releases.wire import Wire
-from tests.support.release_server import ETCD, KWOK, LINUX, ReleaseServer, script, serving, sha256
+from tests.support.release_server import COREDNS, ETCD, KWOK, LINUX, ReleaseServer, script, serving, sha256
 from upload.errors import DeadlineExceeded, ProviderError
 
 VERSION = "v1.36.3"
@@ -59,13 +59,26 @@ def test_every_program_comes_from_its_official_place_and_then_from_the_cache(
     again = release.ensure(PROGRAMS, deadline=within())
 
     expected = {
-        name: script(name, {"etcd": ETCD, "kwok": KWOK}.get(p.project, VERSION)) for name, p in PROGRAMS.items()
+        name: script(name, {"etcd": ETCD, "kwok": KWOK, "coredns": COREDNS}.get(p.project, VERSION))
+        for name, p in PROGRAMS.items()
     }
     assert {name: path.read_bytes() for name, path in first.items()} == expected
     assert (again, server.asked) == (first, asked)
     assert {oct(path.stat().st_mode & 0o777) for path in first.values()} == {"0o700"}
     assert oct(cache.stat().st_mode & 0o777) == "0o700"
     assert left_over(cache) == []
+
+
+def test_the_archive_of_the_test_programs_is_fetched_once_for_both(server: ReleaseServer, cache: Path) -> None:
+    release = resolve(VERSION, sources=server.sources(cache), deadline=within())
+
+    paths = release.ensure(("ginkgo", "kubectl", "e2e.test"), deadline=within())
+
+    archive = f"/release/{VERSION}/kubernetes-test-linux-amd64.tar.gz"
+    assert {name: path.read_bytes() for name, path in paths.items()} == {
+        name: script(name, VERSION) for name in ("ginkgo", "kubectl", "e2e.test")
+    }
+    assert (server.count("GET", archive), server.count("GET", KUBECTL), left_over(cache)) == (1, 1, [])
 
 
 def test_progress_is_told_in_bytes_by_the_waiting_thread(server: ReleaseServer, cache: Path) -> None:
@@ -233,7 +246,7 @@ def test_without_go_and_network_the_error_names_each_source_and_what_to_do(tmp_p
         "kubectl v1.34.0, kube-scheduler v1.34.0 for linux/amd64 cannot be had:\n"
         "  cache: not there\n"
         "  official: 127.0.0.1: no connection (Connection refused)\n"
-        "  go build: v1.34.0 is not pinned; pinned: v1.35.4, v1.36.3\n"
+        "  go build: v1.34.0 is not pinned; pinned: v1.33.5, v1.35.4, v1.36.3\n"
         "kwok v0.8.0 for linux/amd64 cannot be had:\n"
         "  cache: not there\n"
         "  official: 127.0.0.1: no connection (Connection refused)\n"

@@ -11,7 +11,7 @@ from providers import kwok
 from providers.kwok import Death, Home, Plan, configuration, first_death, free_ports, said_by_kwokctl
 from providers.process import Mark
 
-PROGRAMS = {name: Path("/bin") / name for name in ("kwokctl", "kubectl", *kwok.PROGRAMS.values())}
+PROGRAMS = {name: Path("/bin") / name for name in kwok.NEEDED}
 PORTS = (1, 2, 3, 4, 5, 6)
 NO_PID = 2**22 + 1  # above any pid_max
 

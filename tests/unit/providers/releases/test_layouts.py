@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from providers.releases.sources import Hosts, Platform
 from upload.errors import ProviderError
 
 LINUX, MAC = Platform("linux", "amd64"), Platform("darwin", "arm64")
-HOSTS = Hosts("https://k", "https://e", "https://w", "https://d")
+HOSTS = Hosts("https://k", "https://e", "https://w", "https://d", "https://c")
 MIRROR = Hosts.mirror("https://m/x")
 SUM = "ab" * 32
 
@@ -25,6 +26,18 @@ SUM = "ab" * 32
             HOSTS,
             LINUX,
             Asset("https://k/ci/v1.37.0-alpha.1.2+abc/bin/linux/amd64/kube-apiserver", "+", "kube-apiserver"),
+        ),
+        (
+            "e2e.test",
+            "v1.36.3",
+            HOSTS,
+            MAC,
+            Asset(
+                "https://k/release/v1.36.3/kubernetes-test-darwin-arm64.tar.gz",
+                "+",
+                "kubernetes-test-darwin-arm64.tar.gz",
+                "kubernetes/test/bin/e2e.test",
+            ),
         ),
         (
             "etcd",
@@ -51,6 +64,13 @@ SUM = "ab" * 32
             ),
         ),
         (
+            "coredns",
+            "v1.14.2",
+            HOSTS,
+            LINUX,
+            Asset("https://c/v1.14.2/coredns_1.14.2_linux_amd64.tgz", "+", "coredns_1.14.2_linux_amd64.tgz", "coredns"),
+        ),
+        (
             "kwok",
             "v0.8.0",
             HOSTS,
@@ -69,13 +89,13 @@ SUM = "ab" * 32
             ),
         ),
     ],
-    ids=["client", "build-of-ci", "etcd", "etcd-mac-mirror", "kwok", "kwok-mirror"],
+    ids=["client", "build-of-ci", "tests", "etcd", "etcd-mac-mirror", "coredns", "kwok", "kwok-mirror"],
 )
 def test_release_asset_follows_the_projects_layout(
     program: str, version: str, hosts: Hosts, platform: Platform, expected: Asset
 ) -> None:
     if expected.sum_url == "+":
-        expected = Asset(expected.url, f"{expected.url}.sha256", expected.listed)
+        expected = replace(expected, sum_url=f"{expected.url}.sha256")
 
     assert release_asset(PROGRAMS[program], version, hosts, platform) == expected
 

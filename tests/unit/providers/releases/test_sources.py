@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -62,4 +63,4 @@ def test_what_is_shown_of_an_address_holds_no_secret(url: str, shown: str) -> No
 def test_the_official_hosts_are_https() -> None:
     hosts = Hosts()
 
-    assert all(h.startswith("https://") for h in (hosts.kubernetes, hosts.etcd, hosts.kwok, hosts.kwok_digests))
+    assert all(h.startswith("https://") for h in asdict(hosts).values())
