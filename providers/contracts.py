@@ -55,6 +55,14 @@ class Deadline:
             raise DeadlineExceeded(self.what, self.total_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Where a machine may fetch an executable by itself. ``url`` may hold a password: keep it out of argv and logs."""
+
+    url: str = field(repr=False)
+    sha256: str
+
+
 class Binaries(Protocol):
     """The programs of one resolved Kubernetes version, fetched or built on first use, verified and cached."""
 
@@ -67,6 +75,15 @@ class Binaries(Protocol):
 
     def ensure(self, programs: Iterable[str], *, deadline: Deadline) -> Mapping[str, Path]:
         """Return the paths of several executables by name; quicker than one by one. Raises as ``get`` does."""
+
+    def other(self, kubernetes: str = "", *, platform: str = "", deadline: Deadline) -> Binaries:
+        """Return the programs of another version, or for another platform such as ``linux/arm64``, of the same sources.
+
+        ``kubernetes``: as in a config. Raises: UsageError for another form; ProviderError when it cannot be found out.
+        """
+
+    def published(self, program: str, *, deadline: Deadline) -> Download | None:
+        """Return where an executable is published as it is, with its checksum; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from providers.contracts import Binaries, Cluster, ClusterSpec, Context, Deadline, Provider, StepRecorder
@@ -55,6 +55,17 @@ class FolderBinaries:
     def ensure(self, programs: Iterable[str], *, deadline: Deadline) -> dict[str, Path]:
         """Return the paths of several executables by name. Raises as ``get`` does."""
         return {program: self.get(program, deadline=deadline) for program in programs}
+
+    def other(self, kubernetes: str = "", *, platform: str = "", deadline: Deadline) -> FolderBinaries:
+        """Return the programs of the same folder, whatever version or platform is asked for."""
+        del platform
+        deadline.check()
+        return replace(self, version=kubernetes or self.version)
+
+    def published(self, program: str, *, deadline: Deadline) -> None:
+        """Return None: a folder is no server."""
+        del program
+        deadline.check()
 
 
 def make_context(

@@ -13,7 +13,7 @@ from e2e.lifecycle.display import Display
 from e2e.lifecycle.run import Tools
 from e2e.lifecycle.state import RunState
 from e2e.settings import Settings
-from providers.contracts import Binaries, Clock, Deadline
+from providers.contracts import Binaries, Clock, Deadline, Download
 from upload.errors import HarnessError, ProviderError
 
 if TYPE_CHECKING:
@@ -48,9 +48,20 @@ class LaterBinaries:
 
     def ensure(self, programs: Iterable[str], *, deadline: Deadline) -> Mapping[str, Path]:
         """Return the paths of several executables. Raises ProviderError."""
+        return self._now(deadline).ensure(programs, deadline=deadline)
+
+    def other(self, kubernetes: str = "", *, platform: str = "", deadline: Deadline) -> Binaries:
+        """Return the programs of another version or platform. Raises UsageError, ProviderError."""
+        return self._now(deadline).other(kubernetes, platform=platform, deadline=deadline)
+
+    def published(self, program: str, *, deadline: Deadline) -> Download | None:
+        """Return where an executable is published, if it is. Raises ProviderError."""
+        return self._now(deadline).published(program, deadline=deadline)
+
+    def _now(self, deadline: Deadline) -> Binaries:
         if self._found is None:
             self._found = self.resolve(deadline)
-        return self._found.ensure(programs, deadline=deadline)
+        return self._found
 
 
 def resolve_version(job: JobConfig, settings: Settings, display: Display, *, offline: bool) -> Version:

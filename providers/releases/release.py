@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from providers.contracts import Deadline
+from providers.contracts import Deadline, Download
 from providers.releases.fanout import Limit
 from providers.releases.gobuild import find_go, require_go
 from providers.releases.pinned import built_from
 from providers.releases.programs import program_named
-from providers.releases.sources import Sources
+from providers.releases.sources import Platform, Sources
 from providers.releases.supplier import Supplier
-from providers.releases.supply import Want, cached, in_directory, offers, want
+from providers.releases.supply import Want, cached, in_directory, offers, published, want
 from providers.releases.wire import Wire
 from upload.errors import ProviderError
 
@@ -59,6 +59,23 @@ class Release:
             else:
                 wanted[program.name] = want(program, self.version, self.address, self.sources)
         return paths | Supplier(self.sources, deadline).supply(wanted)
+
+    def other(self, kubernetes: str = "", *, platform: str = "", deadline: Deadline) -> Release:
+        """Return another version, or the same for another platform, from the same sources. Raises as ``resolve`` does."""
+        from providers.releases.versions import resolve
+
+        sources = replace(self.sources, platform=Platform.named(platform)) if platform else self.sources
+        if not kubernetes:
+            return replace(self, sources=sources)
+        return resolve(kubernetes, sources=sources, deadline=deadline)
+
+    def published(self, program: str, *, deadline: Deadline) -> Download | None:
+        """Return where a machine may fetch an executable by itself, with the checksum that is published for it."""
+        if self.folder is not None:
+            return None
+        wanted = want(program_named(program), self.version, self.address, self.sources)
+        with closing(Wire(self.sources)) as wire:
+            return published(wanted, self.sources, wire, deadline)
 
     def origin(self, program: str, *, deadline: Deadline) -> Origin:
         """Return where a program would come from now; asks the servers whether they have it, and fetches nothing."""

@@ -60,6 +60,14 @@ class Platform:
         return f"{self.os}/{self.arch}"
 
     @classmethod
+    def named(cls, name: str) -> Platform:
+        """Return the platform of a name such as ``linux/arm64``. Raises UsageError."""
+        system, _, arch = name.partition("/")
+        if not (system.isalnum() and arch.isalnum()):
+            raise UsageError(f"{name!r} is no platform", hint="a platform is such as linux/amd64")
+        return cls(system, arch)
+
+    @classmethod
     def here(cls) -> Platform:
         """Return this machine's platform."""
         machine = platform.machine().lower()

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from providers.contracts import Deadline, Download
 from providers.releases.cache import Cache, Found, Key
 from providers.releases.download import Fetch, WrongChecksum, fetch
 from providers.releases.layouts import Asset, directory_assets, published_sum, release_asset
 from providers.releases.pinned import Pin, pin_for
 from providers.releases.programs import Program
 from providers.releases.sources import Hosts, Sources, without_password
+from providers.releases.wire import Wire
 from upload.errors import ProviderError
 
 
@@ -129,6 +131,19 @@ def download(wanted: Sequence[Want], into: Path, sources: Sources, how: Fetch) -
             except ProviderError as error:
                 reasons.append(f"{place}: {error}")
     raise Refused(reasons or ("official: not asked, the network is off (--offline)",))
+
+
+def published(wanted: Want, sources: Sources, wire: Wire, deadline: Deadline) -> Download | None:
+    """Return where the first place publishes the program as it is; None when none does, or only in an archive."""
+    for _, choices in offers([wanted], sources):
+        for asset in (choice[wanted.program.name] for choice in choices):
+            if asset.member or str(sources.platform) not in wanted.program.platforms:
+                continue
+            try:
+                return Download(asset.url, published_sum(wire.document(asset.sum_url, deadline), asset.listed))
+            except ProviderError:
+                continue
+    return None
 
 
 def _from(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trustme
 
-from providers.contracts import Deadline
+from providers.contracts import Deadline, Download
 from providers.releases.download import WrongChecksum
 from providers.releases.programs import PROGRAMS
 from providers.releases.release import Origin
-from providers.releases.sources import Progress
+from providers.releases.sources import Platform, Progress
 from providers.releases.versions import resolve
 from providers.releases.wire import Wire
 from tests.support.release_server import COREDNS, ETCD, KWOK, LINUX, ReleaseServer, script, serving, sha256
@@ -67,6 +68,42 @@ def test_every_program_comes_from_its_official_place_and_then_from_the_cache(
     assert {oct(path.stat().st_mode & 0o777) for path in first.values()} == {"0o700"}
     assert oct(cache.stat().st_mode & 0o777) == "0o700"
     assert left_over(cache) == []
+
+
+def test_a_machine_may_fetch_what_is_published_by_itself(server: ReleaseServer, cache: Path) -> None:
+    release = resolve(VERSION, sources=server.sources(cache), deadline=within())
+    sum_of = sha256(script("kubectl", VERSION))
+
+    assert release.published("kubectl", deadline=within()) == Download(f"{server.root}{KUBECTL}", sum_of)
+    assert (server.asked, entries(cache)) == ([f"GET {KUBECTL}.sha256"], [])
+
+
+@pytest.mark.parametrize(
+    ("program", "changes"),
+    [
+        ("etcd", {}),
+        ("e2e.test", {}),
+        ("kubectl", {"offline": True}),
+        ("kube-apiserver", {"platform": Platform("darwin", "arm64")}),
+        ("kubelet", {}),
+    ],
+    ids=["in-an-archive", "in-a-bundle", "offline", "not-for-this-platform", "without-a-checksum"],
+)
+def test_what_is_not_published_as_it_is_must_be_brought(
+    program: str, changes: dict[str, object], server: ReleaseServer, cache: Path
+) -> None:
+    del server.files[f"/release/{VERSION}/bin/linux/amd64/kubelet.sha256"]
+    release = resolve(VERSION, sources=server.sources(cache, **changes), deadline=within())
+
+    assert release.published(program, deadline=within()) is None
+
+
+def test_where_the_official_host_has_nothing_the_mirror_is_named(server: ReleaseServer, cache: Path) -> None:
+    with serving() as empty:
+        sources = replace(empty.sources(cache), mirror=server.root)
+        found = resolve(VERSION, sources=sources, deadline=within()).published("kubectl", deadline=within())
+
+    assert found == Download(f"{server.root}{KUBECTL}", sha256(script("kubectl", VERSION)))
 
 
 def test_the_archive_of_the_test_programs_is_fetched_once_for_both(server: ReleaseServer, cache: Path) -> None:

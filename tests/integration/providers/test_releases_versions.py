@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from providers.contracts import Deadline
+from providers.releases.sources import Platform
 from providers.releases.versions import resolve
 from tests.support.release_server import ReleaseServer, serving
-from upload.errors import ProviderError
+from upload.errors import ProviderError, UsageError
 
 CI = "v1.37.0-alpha.1.25+0123456789abcd"
 
@@ -140,3 +142,24 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(ProviderError, match="is no folder"):
         resolve((tmp_path / "v1.36.3").as_uri(), sources=sources, deadline=within())
+
+
+def test_another_version_and_another_platform_come_from_the_same_sources(server: ReleaseServer, tmp_path: Path) -> None:
+    """A cluster may have older kubelets, and machines of another kind than this one."""
+    release = resolve("pinned", sources=server.sources(tmp_path), deadline=within())
+
+    arm = release.other(platform="linux/arm64", deadline=within())
+    older = arm.other("release/stable-1.35", deadline=within())
+
+    assert arm == replace(release, sources=replace(release.sources, platform=Platform("linux", "arm64")))
+    assert (older.version, older.source, older.sources) == ("v1.35.9", "release/stable-1.35", arm.sources)
+    with pytest.raises(ProviderError, match=r"stable-1\.39"):
+        release.other("release/stable-1.39", deadline=within())
+
+
+@pytest.mark.parametrize("platform", ["linux", "linux/", "linux/arm64/v8", "../x", "linux/../amd64"])
+def test_another_platform_is_a_system_and_a_processor(platform: str, server: ReleaseServer, tmp_path: Path) -> None:
+    release = resolve("pinned", sources=server.sources(tmp_path), deadline=within())
+
+    with pytest.raises(UsageError, match="is no platform"):
+        release.other(platform=platform, deadline=within())

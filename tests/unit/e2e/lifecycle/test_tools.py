@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from e2e.lifecycle.tools import LaterBinaries
+from providers.contracts import Binaries, Deadline
+from providers.testing import FolderBinaries
+
+WITHIN = Deadline.after(60, "looking")
+
+
+def test_programs_are_looked_for_when_one_is_asked_for_and_once(tmp_path: Path) -> None:
+    (tmp_path / "kubelet").write_text("")
+    asked: list[Deadline] = []
+
+    def resolve(deadline: Deadline) -> Binaries:
+        asked.append(deadline)
+        return FolderBinaries(tmp_path, "v1.36.3")
+
+    later = LaterBinaries("v1.36.3", resolve)
+    before = list(asked)
+
+    found = later.get("kubelet", deadline=WITHIN)
+    older = later.other("v1.33.5", platform="linux/arm64", deadline=WITHIN)
+
+    assert (before, asked) == ([], [WITHIN])
+    assert (found, older) == (tmp_path / "kubelet", FolderBinaries(tmp_path, "v1.33.5"))
+    assert later.published("kubelet", deadline=WITHIN) is None
