@@ -51,6 +51,12 @@ TESTGRID = GoTool(
         "testgrid-convert": "federated-e2e.test/testgrid/testgrid-convert",
     },
 )
+_TEST_IMAGES = "k8s.io/kubernetes/test/images"
+AGNHOST = GoTool(
+    "agnhost",
+    "k8s.io/kubernetes",
+    {"agnhost": f"{_TEST_IMAGES}/agnhost", "nnp": f"{_TEST_IMAGES}/nonewprivs"},
+)
 PROW = GoTool("prow", "sigs.k8s.io/prow", {"prow-reader": "federated-e2e.test/prow/prow-reader"})
 
 

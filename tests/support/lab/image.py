@@ -99,13 +99,17 @@ def debootstrap_argv(mirror: Mirror, names: tuple[str, ...], root: Path) -> tupl
     )
 
 
-def _build(mirror: Mirror, root: Path, deadline: Deadline) -> None:
+def install(mirror: Mirror, names: tuple[str, ...], root: Path, deadline: Deadline) -> None:
+    """Make ``root`` a Debian tree of ``names`` and what they need. Needs root. Raises CommandError, DeadlineExceeded."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     if mirror.proxy:
         env["http_proxy"] = mirror.proxy
-    names = packages_of(PACKAGES.read_text(encoding="utf-8"))
     argv = debootstrap_argv(mirror, names, root)
     run(*argv, env=env, timeout_s=deadline.remaining_s(), of_this_thread=CONFINED)
+
+
+def _build(mirror: Mirror, root: Path, deadline: Deadline) -> None:
+    install(mirror, packages_of(PACKAGES.read_text(encoding="utf-8")), root, deadline)
     _furnish(root)
 
 
