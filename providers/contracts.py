@@ -7,11 +7,11 @@ It is found through the entry-point group ``federated_e2e.providers``, whose ent
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from upload.errors import DeadlineExceeded
 
@@ -44,6 +44,10 @@ class Deadline:
     def after(cls, seconds: float, what: str, clock: Clock = time.monotonic) -> Deadline:
         """Return the deadline ``seconds`` from now."""
         return cls(what=what, at=clock() + seconds, total_s=seconds, clock=clock)
+
+    def at_most(self, seconds: float, what: str) -> Deadline:
+        """Return the earlier of this one and ``seconds`` from now, which is then called ``what``."""
+        return Deadline.after(seconds, what, self.clock) if seconds < self.remaining_s() else self
 
     def remaining_s(self) -> float:
         """Return the seconds left, never below 0."""
@@ -103,6 +107,55 @@ class Resource:
 
     kind: str
     name: str
+
+
+Role = Literal["control-plane", "worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command printed on its way to exit code 0; what is no UTF-8 is replaced."""
+
+    stdout: str
+    stderr: str = ""
+
+
+class Node(Protocol):
+    """A machine that runs commands, always as root.
+
+    Every method raises alike, naming the node: CommandError for a command that fails, NodeUnreachable when the machine
+    is not there or is lost meanwhile (whether the command goes on is then unknown), DeadlineExceeded. A command that
+    misses its deadline is ended on the machine. No ``argv`` holds a secret: those go to ``stdin`` or into a file.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the machine in the cluster."""
+
+    @property
+    def role(self) -> Role:
+        """What it is for."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses at which other nodes reach it, the preferred one first; never empty."""
+
+    def run(self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes | Path = b"") -> Output:
+        """Run a command and return what it printed, 8 MiB at most. ``stdin``: bytes, or a file of ours to send."""
+
+    def put(self, content: bytes | Path, path: str, *, deadline: Deadline, mode: int = 0o644) -> None:
+        """Write a file, root's, there whole or not at all; its folder is made if needed."""
+
+    def get(self, path: str, dest: Path, *, deadline: Deadline, limit_bytes: int) -> bool:
+        """Copy a file from the machine into a private one; return whether it was whole: its first ``limit_bytes`` come."""
+
+    def stream(
+        self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes | Path = b""
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Run a command and hand out what it prints on stdout as it comes; leaving early hangs up on it."""
+
+    def close(self) -> None:
+        """Break off what runs and refuse what comes. Closing twice is fine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,19 @@
-"""What a provider's author tests with: an in-memory step recorder, ready-made binaries, a context, and the contract.
+"""What a provider's author tests with: an in-memory step recorder, ready-made binaries, a node, a context, the contract.
 
 ``ProviderContract`` is a pytest class; a provider's test inherits it and says how the provider is made.
 """
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from providers.contracts import Binaries, Cluster, ClusterSpec, Context, Deadline, Provider, StepRecorder
-from upload.errors import ProviderError
+from providers.contracts import Binaries, Cluster, ClusterSpec, Context, Deadline, Output, Provider, Role, StepRecorder
+from upload.errors import CommandError, ProviderError
 
 
 @dataclass(slots=True)
@@ -134,3 +135,69 @@ class ProviderContract:
 
         provider.down(context)
         assert provider.leftovers(context) == ()
+
+
+Answer = str | Exception | Callable[[Sequence[str], bytes], str]
+
+
+@dataclass(slots=True)
+class FakeNode:
+    """A Node that runs nothing. ``answers``: how a command line begins -> what it prints, the longest that fits wins.
+
+    An answer is a text, an exception to raise, a function of argv and stdin, or a list of them, used up one by one but
+    for its last. A command without an answer prints nothing. ``ran``: (argv, stdin) of each; ``files``: path -> content.
+    """
+
+    name: str = "w1"
+    role: Role = "worker"
+    addresses: tuple[str, ...] = ("192.0.2.11",)
+    answers: dict[str, Answer | list[Answer]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    ran: list[tuple[tuple[str, ...], bytes]] = field(default_factory=list)
+    is_closed: bool = False
+
+    def run(self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes | Path = b"") -> Output:
+        """Record a command and give its answer."""
+        if self.is_closed:
+            raise ProviderError("stopped")
+        deadline.check()
+        read = stdin if isinstance(stdin, bytes) else stdin.read_bytes()
+        self.ran.append((tuple(argv), read))
+        answer = self._answer(shlex.join(argv))
+        if isinstance(answer, Exception):
+            raise answer
+        return Output(answer if isinstance(answer, str) else answer(argv, read))
+
+    def put(self, content: bytes | Path, path: str, *, deadline: Deadline, mode: int = 0o644) -> None:
+        """Keep a file; it is recorded as the command ``put PATH MODE``."""
+        read = content if isinstance(content, bytes) else content.read_bytes()
+        self.run(("put", path, f"{mode:o}"), deadline=deadline, stdin=read)
+        self.files[path] = read
+
+    def get(self, path: str, dest: Path, *, deadline: Deadline, limit_bytes: int) -> bool:
+        """Copy a file of ``files``; it is recorded as the command ``get PATH``."""
+        self.run(("get", path), deadline=deadline)
+        if path not in self.files:
+            raise CommandError(("head", path), 1, f"{path}: No such file or directory", node=self.name)
+        dest.write_bytes(self.files[path][:limit_bytes])
+        return len(self.files[path]) <= limit_bytes
+
+    @contextmanager
+    def stream(
+        self, argv: Sequence[str], *, deadline: Deadline, stdin: bytes | Path = b""
+    ) -> Iterator[Iterator[bytes]]:
+        """Give the answer of a command as one piece."""
+        yield iter([self.run(argv, deadline=deadline, stdin=stdin).stdout.encode()])
+
+    def close(self) -> None:
+        """Refuse what comes."""
+        self.is_closed = True
+
+    def _answer(self, line: str) -> Answer:
+        fitting = [start for start in self.answers if line.startswith(start)]
+        if not fitting:
+            return ""
+        answer = self.answers[max(fitting, key=len)]
+        if isinstance(answer, list):
+            return answer.pop(0) if len(answer) > 1 else answer[0]
+        return answer

@@ -5,7 +5,8 @@
     │   └── MissingExtra                    a feature whose extra is not installed
     ├── ProviderError                  3    cloud, SSH or kubeadm said no; a leak was left
     │   ├── StepError(step, node, output_tail)
-    │   ├── CommandError(argv, code, output_tail)
+    │   ├── CommandError(argv, code, output_tail, node)
+    │   ├── NodeUnreachable(node, reason, output_tail)
     │   └── StockoutError                   may be retried elsewhere
     ├── ResultsError                   4    results could not be read, converted or stored
     │   ├── MalformedJUnit(path, line)
@@ -98,14 +99,29 @@ class StepError(ProviderError):
 
 
 class CommandError(ProviderError):
-    """A command ended with another exit code than 0. ``argv`` never holds a secret."""
+    """A command ended with another exit code than 0. ``argv`` never holds a secret; ``node``: where, empty: here."""
 
-    def __init__(self, argv: Sequence[str], code: int, output_tail: str, *, hint: str = "") -> None:
+    def __init__(self, argv: Sequence[str], code: int, output_tail: str, *, node: str = "", hint: str = "") -> None:
         last = output_tail.strip().splitlines()
         said = f": {last[-1]}" if last else ""
-        super().__init__(f"{argv[0]} ended with code {code}{said}", hint=hint)
+        place = f" on {node}" if node else ""
+        super().__init__(f"{argv[0]}{place} ended with code {code}{said}", hint=hint)
         self.argv = tuple(argv)
         self.code = code
+        self.output_tail = output_tail
+        self.node = node
+
+
+class NodeUnreachable(ProviderError):
+    """A machine cannot be reached, does not let us in, or was lost in the middle of a command.
+
+    ``reason``: one word, for whoever decides whether trying again may help; ``output_tail``: what a command had printed.
+    """
+
+    def __init__(self, node: str, reason: str, message: str, *, output_tail: str = "", hint: str = "") -> None:
+        super().__init__(f"{node}: {message}", hint=hint)
+        self.node = node
+        self.reason = reason
         self.output_tail = output_tail
 
 
@@ -160,14 +176,15 @@ class TooLarge(StoreError):
 
 
 class DeadlineExceeded(HarnessError):
-    """Something took longer than it was given. ``after_s``: seconds."""
+    """Something took longer than it was given. ``after_s``: seconds; ``output_tail``: what it had printed by then."""
 
     outcome = Outcome.DEADLINE
 
-    def __init__(self, what: str, after_s: float, *, hint: str = "") -> None:
+    def __init__(self, what: str, after_s: float, *, output_tail: str = "", hint: str = "") -> None:
         super().__init__(f"{what} was not done after {after_s:g} s", hint=hint)
         self.what = what
         self.after_s = after_s
+        self.output_tail = output_tail
 
 
 class Interrupted(HarnessError):
@@ -184,8 +201,13 @@ class ManyErrors(HarnessError):
     """Several errors of one fan-out, all of them kept. The first one sets the outcome."""
 
     def __init__(self, what: str, group: ExceptionGroup[Exception]) -> None:
-        lines = [f"{what}: {len(group.exceptions)} failed", *(f"  {e}" for e in group.exceptions)]
+        lines = [f"{what}: {len(group.exceptions)} failed", *(f"  {e}{_hinted(e)}" for e in group.exceptions)]
         super().__init__("\n".join(lines))
         self.group = group
         first = group.exceptions[0]
         self.outcome = first.outcome if isinstance(first, HarnessError) else Outcome.BUG  # type: ignore[misc]  # per instance by intent
+
+
+def _hinted(error: Exception) -> str:
+    hint = getattr(error, "hint", "")
+    return f" ({hint})" if hint else ""

@@ -88,7 +88,7 @@ def check_disk(folder: Path, usage: Callable[[Path], int] = lambda path: shutil.
 
 def check_go(settings: Settings) -> Check:
     """Check for a Go that can build the pinned programs; only needed where no release can be downloaded."""
-    from providers.releases.fanout import Limit
+    from providers.fanout import Limit
     from providers.releases.gobuild import find_go
 
     try:

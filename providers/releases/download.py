@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
 
-from providers.releases.fanout import Limit
+from providers.fanout import Limit
 from providers.releases.layouts import Asset
 from providers.releases.sources import Progress, without_password
 from providers.releases.wire import Wire

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from providers.releases.fanout import Limit
+from providers.fanout import Limit
 from providers.releases.pinned import Pin
 from providers.releases.programs import Program
 from providers.releases.sources import Platform, Progress, Sources

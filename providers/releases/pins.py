@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from providers.contracts import Deadline
-from providers.releases.fanout import Limit
+from providers.fanout import Limit
 from providers.releases.gobuild import GoCall, find_go, go_env, run_go
 from providers.releases.programs import MODULES, PROGRAMS, Program, program_named
 from providers.releases.sources import PINNED, PINS

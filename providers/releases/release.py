@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from providers.contracts import Deadline, Download
-from providers.releases.fanout import Limit
+from providers.fanout import Limit
 from providers.releases.gobuild import find_go, require_go
 from providers.releases.pinned import built_from
 from providers.releases.programs import program_named

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from providers.contracts import Deadline
+from providers.fanout import Limit, together
 from providers.releases.board import Board
 from providers.releases.cache import Cache, Found
 from providers.releases.download import Fetch, WrongChecksum
-from providers.releases.fanout import Limit, together
 from providers.releases.gobuild import build
 from providers.releases.pinned import Pin, built_from
 from providers.releases.programs import Program

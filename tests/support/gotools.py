@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from providers.contracts import Deadline
+from providers.fanout import Limit
 from providers.releases.cache import Cache, Key
-from providers.releases.fanout import Limit
 from providers.releases.gobuild import build
 from providers.releases.pinned import Pin, read_pin
 from providers.releases.programs import Program

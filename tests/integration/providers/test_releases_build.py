@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from providers.contracts import Deadline
-from providers.releases.fanout import Limit
+from providers.fanout import Limit
 from providers.releases.gobuild import GoCall, go_env, run_go
 from providers.releases.programs import PROGRAMS
 from providers.releases.release import Origin

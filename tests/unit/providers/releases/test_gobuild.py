@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from providers.contracts import Deadline
-from providers.releases.fanout import Limit
+from providers.fanout import Limit
 from providers.releases.gobuild import Go, find_go, require_go
 from providers.releases.pinned import Pin
 from upload.errors import ProviderError

@@ -35,14 +35,14 @@ class Limit:
 
 
 class _Pool(Generic[T]):
-    def __init__(self, jobs: Mapping[str, Callable[[Limit], T]], limit: Limit) -> None:
+    def __init__(self, jobs: Mapping[str, Callable[[Limit], T]], limit: Limit, workers: int) -> None:
         self.results: dict[str, T | Exception] = {}
         self._limit = limit
         self._waiting: queue.SimpleQueue[tuple[str, Callable[[Limit], T]]] = queue.SimpleQueue()
         for item in jobs.items():
             self._waiting.put(item)
         self._threads = [
-            threading.Thread(target=self._work, name="release", daemon=True) for _ in range(min(WORKERS, len(jobs)))
+            threading.Thread(target=self._work, name="fan-out", daemon=True) for _ in range(min(workers, len(jobs)))
         ]
 
     def _work(self) -> None:
@@ -76,20 +76,26 @@ class _Pool(Generic[T]):
 
 
 def together(
-    jobs: Mapping[str, Callable[[Limit], T]], deadline: Deadline, while_waiting: Callable[[], None] = lambda: None
+    jobs: Mapping[str, Callable[[Limit], T]],
+    deadline: Deadline,
+    while_waiting: Callable[[], None] = lambda: None,
+    *,
+    workers: int = WORKERS,
+    on_break: Callable[[], None] = lambda: None,
 ) -> dict[str, T | Exception]:
     """Run every job and return its result, or the exception that it raised, in the order of ``jobs``.
 
-    ``while_waiting`` is called by the waiting thread, a few times a second.
+    ``while_waiting`` is called by the waiting thread, a few times a second; ``workers``: how many run at once.
 
     The waiting thread can be interrupted: whatever breaks the wait (the deadline, Ctrl-C, a signal's exception) is
-    raised after the jobs were told to stop and given ``LEAVE_S`` to do so. A job stuck in a read is left behind; it
-    touches nothing but its staging folder.
+    raised after ``on_break`` was called and the jobs were told to stop and given ``LEAVE_S`` to do so. A job stuck in a
+    read is left behind; it touches nothing but its staging folder.
     """
-    pool = _Pool(jobs, Limit(deadline))
+    pool = _Pool(jobs, Limit(deadline), workers)
     try:
         pool.run(while_waiting)
     except BaseException:
+        on_break()
         pool.leave()
         raise
     return {name: pool.results[name] for name in jobs}

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from providers.contracts import Deadline
-from providers.releases.fanout import WORKERS, Limit, together
+from providers.fanout import WORKERS, Limit, together
 from upload.errors import DeadlineExceeded, ProviderError
 
 
