@@ -1,0 +1,104 @@
+"""Commands as root over one link: by the login itself, or by sudo. Lives on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator, Sequence
+
+import asyncssh
+
+from providers.contracts import Deadline
+from providers.ssh.command import before_stdin, remote_line
+from providers.ssh.failures import lost_error
+from providers.ssh.link import Link
+from providers.ssh.running import Order, Running
+from providers.wording import visible
+from upload.errors import NodeUnreachable
+
+_READY = "ready"
+
+
+class Shell:
+    """Starts commands on a machine; ``run`` is the name of the run, which every process there carries."""
+
+    def __init__(self, link: Link, run: str) -> None:
+        self._link = link
+        self._run = run
+        self._access = link.target.access
+        self._proven: asyncssh.SSHClientConnection | None = None
+
+    async def start(self, argv: Sequence[str], deadline: Deadline, source: Iterator[bytes]) -> Running:
+        """Start a command. Raises: NodeUnreachable, UsageError, DeadlineExceeded when there is no time to start it."""
+        ends_at = asyncio.get_running_loop().time() + deadline.remaining_s()
+        order = Order(self._link.target.name, tuple(argv), deadline, ends_at)
+        sessions = self._link.sessions
+        try:
+            async with asyncio.timeout_at(ends_at):
+                await sessions.acquire()
+        except TimeoutError as exc:
+            raise order.too_late("") from exc
+        try:
+            process = await self._open(order)
+        except BaseException:
+            sessions.release()
+            raise
+        return Running(order, process, itertools.chain(self._password(), source), sessions.release)
+
+    async def _open(self, order: Order) -> asyncssh.SSHClientProcess[bytes]:
+        try:
+            async with asyncio.timeout_at(order.ends_at):
+                connection = await self._link.connection()
+                await self._prove(connection)
+                line = self._line(order.argv, order.ends_at - asyncio.get_running_loop().time())
+                return await connection.create_process(line, encoding=None)
+        except TimeoutError as exc:
+            raise order.too_late("") from exc
+        except (asyncssh.Error, OSError) as exc:
+            raise lost_error(order.node, order.program, str(exc), "") from exc
+
+    def _line(self, argv: Sequence[str], seconds: float) -> str:
+        sudo = self._access.user != "root"
+        return remote_line(argv, seconds=seconds, run=self._run, sudo=sudo, password=bool(self._access.sudo_password))
+
+    def _password(self) -> list[bytes]:
+        asked = self._access.user != "root" and self._access.sudo_password
+        return [before_stdin(self._access.sudo_password)] if asked else []
+
+    async def _prove(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Find out, once a connection, that commands run as root and that nothing else talks on their stdout.
+
+        Before any command: what one reads from stdin must not end as a guess at a password.
+        """
+        if self._proven is connection:
+            return
+        patience_s = self._link.target.patience.connect_s
+        line = self._line(("printf", _READY), patience_s)
+        tried = await connection.run(line, input=b"".join(self._password()), encoding=None)
+        said, complaint = _text(tried.stdout), _text(tried.stderr)
+        if tried.returncode != 0:
+            raise self._not_root(complaint or said)
+        if said != _READY:
+            raise self._unreachable(
+                "talks", f"the shell says {visible(said.removesuffix(_READY))} before a command says anything",
+                f"remove what prints from the shell's start files of {self._access.user}",
+            )  # fmt: skip
+        self._proven = connection
+
+    def _not_root(self, said: str) -> NodeUnreachable:
+        user = self._access.user
+        last = visible((said.strip().splitlines() or ["it says nothing"])[-1], 200)
+        if user == "root":
+            return self._unreachable(
+                "no-root", f"no command runs as root: {last}", "getent passwd root   (on the machine)"
+            )
+        how = "with the given password" if self._access.sudo_password else "without a password"
+        hint = f"sudo -l -U {user}   (on the machine); give the password, or allow NOPASSWD in /etc/sudoers.d"
+        return self._unreachable("no-root", f"{user} cannot become root by sudo {how}: {last}", hint)
+
+    def _unreachable(self, reason: str, message: str, hint: str) -> NodeUnreachable:
+        return NodeUnreachable(self._link.target.name, reason, message, hint=hint)
+
+
+def _text(output: object) -> str:
+    return output.decode("utf-8", "replace") if isinstance(output, bytes) else ""
