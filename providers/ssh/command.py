@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 KILL_AFTER_S = 5.0
 TIMED_OUT = 124  # coreutils timeout(1)
-MARK = "FEDERATED_E2E_RUN"
 TAIL_LINES = 40
 TAIL_BYTES = 16 * 1024
 
@@ -18,16 +18,30 @@ _FENCE = "-- federated-e2e --"
 _SKIP_TO_FENCE = 'while IFS= read -r line && [ "$line" != "$0" ]; do :; done; exec "$@"'
 
 
-def remote_line(argv: Sequence[str], *, seconds: float, run: str, sudo: bool, password: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What every process on a machine carries in its environment: the run, and the session of ours that started it.
+
+    By it a later session finds what was left running (providers/hosts/marker.sh).
+    """
+
+    run: str
+    session: str
+
+    def variables(self) -> tuple[str, str]:
+        """Return the assignments."""
+        return f"FEDERATED_E2E_RUN={self.run}", f"FEDERATED_E2E_SESSION={self.session}"
+
+
+def remote_line(argv: Sequence[str], *, seconds: float, mark: Mark, sudo: bool, password: bool) -> str:
     """Return the shell line that runs ``argv`` as root for at most ``seconds``.
 
-    timeout(1) runs on the machine, since a command outlives the connection it came by: sshd sends it no signal. Every
-    process carries the name of the ``run`` in its environment, by which a later call finds what was left.
+    timeout(1) runs on the machine, since a command outlives the connection it came by: sshd sends it no signal.
     """
     bounded = (
         "env",
         *_SURROUNDINGS,
-        f"{MARK}={run}",
+        *mark.variables(),
         "timeout",
         f"--kill-after={KILL_AFTER_S:g}",
         f"{seconds:.3f}",

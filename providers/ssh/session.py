@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from providers.contracts import Role
 from providers.ssh.access import Access, Endpoint, Jump, Patience
+from providers.ssh.command import Mark
 from providers.ssh.hostkeys import HostKeys
 from providers.ssh.link import Link, Target
 from providers.ssh.loop import Calls, LoopThread
@@ -19,13 +21,15 @@ from providers.ssh.shell import Shell
 class Ssh:
     """All machines of one cluster: one event loop, one connection each, and one to the jump host if there is one.
 
-    ``pins``: the file of the run that remembers host keys; ``run``: the name that every process on a machine carries.
+    ``pins``: the file of the run that remembers host keys; every process on a machine carries ``run`` and ``session``.
     Opens nothing before the first command.
     """
 
-    def __init__(self, access: Access, *, pins: Path, run: str, patience: Patience | None = None) -> None:
+    def __init__(
+        self, access: Access, *, pins: Path, run: str, session: str = "", patience: Patience | None = None
+    ) -> None:
         self._access = access
-        self._run = run
+        self._mark = Mark(run, session or secrets.token_hex(8))
         self._patience = patience or Patience()
         self._keys = HostKeys(pins)
         self._loop = LoopThread()
@@ -42,7 +46,7 @@ class Ssh:
         """Return a machine. ``addresses``: those at which other nodes reach it, if not the endpoint's."""
         link = Link(Target(name, endpoint, self._access, self._patience), self._keys, self._jump)
         self._links.append(link)
-        return SshNode(name, role, addresses or (endpoint.host,), Shell(link, self._run), Calls(self._loop))
+        return SshNode(name, role, addresses or (endpoint.host,), Shell(link, self._mark), Calls(self._loop))
 
     def close(self) -> None:
         """Break off what runs and hang up everywhere. Closing twice is fine."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import asyncssh
 
 from providers.contracts import Deadline
-from providers.ssh.command import before_stdin, remote_line
+from providers.ssh.command import Mark, before_stdin, remote_line
 from providers.ssh.failures import lost_error
 from providers.ssh.link import Link
 from providers.ssh.running import Order, Running
@@ -20,11 +20,11 @@ _READY = "ready"
 
 
 class Shell:
-    """Starts commands on a machine; ``run`` is the name of the run, which every process there carries."""
+    """Starts commands on a machine."""
 
-    def __init__(self, link: Link, run: str) -> None:
+    def __init__(self, link: Link, mark: Mark) -> None:
         self._link = link
-        self._run = run
+        self._mark = mark
         self._access = link.target.access
         self._proven: asyncssh.SSHClientConnection | None = None
 
@@ -59,7 +59,7 @@ class Shell:
 
     def _line(self, argv: Sequence[str], seconds: float) -> str:
         sudo = self._access.user != "root"
-        return remote_line(argv, seconds=seconds, run=self._run, sudo=sudo, password=bool(self._access.sudo_password))
+        return remote_line(argv, seconds=seconds, mark=self._mark, sudo=sudo, password=bool(self._access.sudo_password))
 
     def _password(self) -> list[bytes]:
         asked = self._access.user != "root" and self._access.sudo_password

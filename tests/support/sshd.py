@@ -30,6 +30,8 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 LogLevel VERBOSE
+# by which bash believes that it is no first shell and leaves the start files of whoever runs the tests alone
+SetEnv SHLVL=2
 {more}
 """
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from providers.ssh.command import TAIL_BYTES, TAIL_LINES, Tail, before_stdin, remote_line
+from providers.ssh.command import TAIL_BYTES, TAIL_LINES, Mark, Tail, before_stdin, remote_line
 
 BOUNDED = (
-    "env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 FEDERATED_E2E_RUN=job-1"
+    "env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 FEDERATED_E2E_RUN=job-1 FEDERATED_E2E_SESSION=s1"
     " timeout --kill-after=5 9.500 "
 )
 
@@ -31,7 +31,7 @@ BOUNDED = (
     ids=["root", "sudo", "sudo with a password"],
 )
 def test_the_line_that_a_shell_gets(sudo: bool, password: bool, line: str) -> None:
-    assert remote_line(("cat", "/a b"), seconds=9.5, run="job-1", sudo=sudo, password=password) == line
+    assert remote_line(("cat", "/a b"), seconds=9.5, mark=Mark("job-1", "s1"), sudo=sudo, password=password) == line
 
 
 @pytest.mark.parametrize("consumes", [True, False], ids=["sudo asks", "sudo does not ask"])
@@ -40,7 +40,7 @@ def test_the_password_never_reaches_the_command(consumes: bool, tmp_path: Path) 
     sudo = tmp_path / "sudo"
     sudo.write_text(f'#!/bin/sh\n{"IFS= read -r password" if consumes else ":"}\nshift 5\nexec "$@"\n')
     sudo.chmod(0o755)
-    line = remote_line(("cat",), seconds=9, run="r", sudo=True, password=True)
+    line = remote_line(("cat",), seconds=9, mark=Mark("r", "s"), sudo=True, password=True)
 
     done = subprocess.run(
         ["sh", "-c", line],
