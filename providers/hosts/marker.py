@@ -1,0 +1,145 @@
+"""Changes a machine and remembers on it how to undo each change, before it is made. The rules stand in ``marker.sh``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from providers.contracts import Deadline, Node, Output
+from providers.hosts.facts import script
+from providers.hosts.owner import Owner, parse_owner
+from upload.errors import CommandError, StepError, UsageError
+
+_LAST_LINE = re.compile(r"[^\n]*\Z")
+_NOT_OURS = 97
+_IN_THE_WAY = 98
+_HINTS = {
+    _NOT_OURS: "cat /var/lib/federated-e2e/owner.json   (on the machine)",
+    _IN_THE_WAY: "remove it yourself if nobody needs it, or use another machine",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a machine's journal: ``kind``, what it is about, and what is needed to undo it, if anything."""
+
+    kind: str
+    subject: str
+    former: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A machine that carries the mark of ``run``. Every method may be called again: what was made stays as it is.
+
+    Raises: StepError that names the machine and holds the last lines; also for what is there and is not ours, since
+    nothing of somebody else's is changed. NodeUnreachable and DeadlineExceeded as ``Node.run``.
+    """
+
+    node: Node
+    run: str
+    deadline: Deadline
+
+    def install_packages(self, names: Sequence[str]) -> None:
+        """Install Debian packages with what they need. Refused where that would upgrade or remove another package."""
+        self._change("packages", *names)
+
+    def write_file(self, path: str, content: bytes | Path, *, mode: int = 0o644) -> None:
+        """Write a file; what was there is kept on the machine and comes back."""
+        self._change("file", path)
+        self.node.put(content, path, deadline=self.deadline, mode=mode)
+
+    def own_tree(self, path: str) -> None:
+        """Take a folder that is not there or empty: whatever anybody puts below it goes when the machine is given back."""
+        self._change("tree", path)
+
+    def add_link(self, name: str, *ip_link_add: str) -> None:
+        """Make a network link: ``add_link("e2e-vx", "type", "vxlan", "id", "7")``. One of ours that is there stays."""
+        self._change("link", name, *ip_link_add)
+
+    def add_route(self, destination: str, *ip_route_replace: str) -> None:
+        """Lay a route: ``add_route("10.244.1.0/24", "via", "10.66.0.12")``. One of ours is replaced."""
+        self._change("route", destination, *ip_route_replace)
+
+    def fill_chain(self, table: str, name: str, *, parent: str, rules: Sequence[Sequence[str]]) -> None:
+        """Make an iptables chain of our own, reached from ``parent``, with exactly these rules."""
+        self._change("chain", table, name, parent)
+        lines = [f"*{table}", f":{name} - [0:0]", *(f"-A {name} {_rule(rule)}" for rule in rules), "COMMIT", ""]
+        argv = ("iptables-restore", "-w", "--noflush")
+        self.node.run(argv, deadline=self.deadline, stdin="\n".join(lines).encode())
+
+    def mount(self, path: str, *mount: str) -> None:
+        """Mount on a folder, made if needed: ``mount("/mnt/x", "-t", "tmpfs", "tmpfs")``."""
+        self._change("mount", path, *mount)
+
+    def enable_unit(self, name: str) -> None:
+        """Enable and start a systemd unit. One that was enabled before stays enabled."""
+        self._change("unit", name)
+
+    def set_sysctl(self, name: str, value: str) -> None:
+        """Set a kernel setting until the machine is given back; ``name`` with dots."""
+        self._change("sysctl", name, value)
+
+    def load_module(self, name: str) -> None:
+        """Load a kernel module, if it is not there."""
+        self._change("module", name)
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return what was changed, in order."""
+        lines = self.call("changes").stdout.split("\n")[:-1]
+        return tuple(Change(*line.split("\t", 2)) for line in lines)
+
+    def renew(self, owner: Owner) -> None:
+        """Write the mark again, such as with a later expiry."""
+        self.call("renew", owner.to_json())
+
+    def settle(self) -> None:
+        """End the commands that earlier calls of this run left running when they were killed."""
+        self.call("settle")
+
+    def give_back(self) -> None:
+        """Undo every recorded change, the last one first, then take the mark away. A second call goes on where one was cut."""
+        self.settle()
+        self.call("undo")
+        self.call("release")
+
+    def call(self, verb: str, *args: str) -> Output:
+        """Run a verb of ``marker.sh``."""
+        return call(self.node, self.run, (verb, *args), deadline=self.deadline)
+
+    def _change(self, kind: str, *args: str) -> None:
+        for arg in args:
+            if not arg or "\t" in arg or "\n" in arg:
+                raise UsageError(f"{kind} on {self.node.name}: {arg!r} cannot be recorded")
+        self.call(kind, *args)
+
+
+def put_mark(node: Node, owner: Owner, *, deadline: Deadline) -> Owner:
+    """Mark a machine unless it carries a mark; return the one it carries now, by its run. Two at once: one wins."""
+    printed = call(node, owner.run, ("claim", owner.to_json()), deadline=deadline).stdout
+    try:
+        return parse_owner(printed)
+    except ValueError as exc:
+        raise StepError("claim", f"its mark cannot be read: {exc}", node=node.name) from exc
+
+
+def call(node: Node, run: str, words: Sequence[str], *, deadline: Deadline) -> Output:
+    """Run ``marker.sh`` on a machine for a run. Raises: StepError for what it refuses."""
+    try:
+        return node.run(("sh", "-s", "--", run, *words), deadline=deadline, stdin=script("marker.sh"))
+    except CommandError as exc:
+        found = _LAST_LINE.search(exc.output_tail.rstrip())
+        said = found.group() if found else ""
+        raise StepError(
+            " ".join(words[:2] if words[0] != "packages" else ("install", *words[1:])),
+            said or f"it ended with code {exc.code}",
+            node=node.name,
+            output_tail=exc.output_tail,
+            hint=_HINTS.get(exc.code, ""),
+        ) from exc
+
+
+def _rule(words: Sequence[str]) -> str:
+    return " ".join(f'"{word}"' if " " in word else word for word in words)

@@ -1,0 +1,323 @@
+# Changes a machine and remembers how to undo it. Called as: sh -s -- RUN VERB ARGS…; POSIX sh with coreutils and mawk.
+# owner.json says whose the machine is; "changes" is the journal: KIND, SUBJECT, FORMER, separated by tabs, one a line,
+# on disk before the change is made. Undoing goes through it from its end. No argument has a tab or a newline in it.
+set -eu
+umask 022
+home=/var/lib/federated-e2e
+mark=$home/owner.json
+journal=$home/changes
+run=$1
+verb=$2
+shift 2
+
+fail() {
+    echo "$1" >&2
+    exit "${2:-1}"
+}
+
+holder() {
+    sed -n 's/^ "run": "\([^"]*\)",*$/\1/p' "$mark" 2>/dev/null || true
+}
+
+own() {
+    [ "$(holder)" = "$run" ] || fail "the machine does not carry the mark of $run" 97
+}
+
+# ---- the journal
+
+recorded() { # KIND SUBJECT
+    [ -e "$journal" ] && awk -F '\t' -v k="$1" -v s="$2" '$1 == k && $2 == s { f = 1 } END { exit !f }' "$journal"
+}
+
+record() { # KIND SUBJECT FORMER
+    # a line without its end was never acted upon
+    [ ! -s "$journal" ] || [ -z "$(tail -c 1 "$journal")" ] || drop_last
+    printf '%s\t%s\t%s\n' "$1" "$2" "$3" >> "$journal"
+    sync "$journal"
+}
+
+drop_last() {
+    sed '$d' "$journal" > "$journal.new"
+    sync "$journal.new"
+    mv "$journal.new" "$journal"
+}
+
+# ---- whose it is
+
+claim() { # MARK: exclusive, since link(2) does not replace
+    [ -d "$home" ] || mkdir -m 700 "$home" 2>/dev/null || [ -d "$home" ]
+    half=$(mktemp "$home/.owner.XXXXXX")
+    printf '%s' "$1" > "$half"
+    sync "$half"
+    ln "$half" "$mark" 2>/dev/null || true
+    rm -f "$half"
+    cat "$mark"
+}
+
+renew() { # MARK
+    own
+    printf '%s' "$1" > "$mark.new"
+    sync "$mark.new"
+    mv "$mark.new" "$mark"
+}
+
+release() {
+    own
+    [ ! -s "$journal" ] || fail "what was changed is not undone yet"
+    find "$home" -mindepth 1 ! -path "$mark" -delete
+    rm "$mark"
+    rmdir "$home"
+}
+
+settle() { # ends what earlier calls of this run left running: a command outlives the connection it came by
+    for signal in TERM TERM TERM TERM TERM KILL KILL KILL; do
+        left=
+        for environ in $(grep -lszx "FEDERATED_E2E_RUN=$run" /proc/[0-9]*/environ); do
+            grep -qszx "FEDERATED_E2E_SESSION=$FEDERATED_E2E_SESSION" "$environ" && continue
+            [ -e "$environ" ] || continue
+            pid=${environ#/proc/}
+            left="$left ${pid%/environ}"
+        done
+        [ -n "$left" ] || return 0
+        kill -s "$signal" $left 2>/dev/null || true
+        sleep 1
+    done
+    fail "processes of an earlier call do not end:$left"
+}
+
+# ---- changes
+
+make_folders() { # the folder of a path, and those above it
+    set -- "$(dirname "$1")"
+    [ -d "$1" ] && return
+    make_folders "$1"
+    record folder "$1" ""
+    mkdir -m 755 "$1"
+}
+
+change_file() { # PATH: what is there now is kept; who asks puts the new content
+    recorded file "$1" && return
+    if [ -e "$1" ] || [ -L "$1" ]; then
+        [ ! -d "$1" ] || fail "$1 is a folder"
+        kept=$(mktemp -d "$home/former.XXXXXX")
+        cp -a -T -- "$1" "$kept/file"
+        sync -f "$kept/file" 2>/dev/null || sync
+        record file "$1" "${kept##*/}"
+    else
+        make_folders "$1"
+        record file "$1" ""
+    fi
+}
+
+change_tree() { # PATH: what comes below it goes with us
+    recorded tree "$1" && return
+    if [ ! -e "$1" ]; then
+        make_folders "$1"
+        record tree "$1" ""
+    elif [ -d "$1" ] && [ -z "$(ls -A "$1")" ]; then
+        record tree "$1" empty
+    else
+        fail "$1 is there already and is not ours" 98
+    fi
+}
+
+change_link() { # NAME ARGS…: of ip link add
+    name=$1
+    shift
+    if ! recorded link "$name"; then
+        [ ! -e "/sys/class/net/$name" ] || fail "the link $name is there already and is not ours" 98
+        record link "$name" ""
+    fi
+    [ -e "/sys/class/net/$name" ] || ip link add name "$name" "$@"
+}
+
+change_route() { # DESTINATION ARGS…: of ip route replace
+    destination=$1
+    shift
+    if ! recorded route "$destination"; then
+        [ -z "$(ip route show exact "$destination")" ] || fail "the route to $destination is there already and is not ours" 98
+        record route "$destination" ""
+    fi
+    ip route replace "$destination" "$@"
+}
+
+change_chain() { # TABLE NAME PARENT: who asks fills it
+    if ! recorded chain "$1 $2"; then
+        ! iptables -w -t "$1" -n -L "$2" >/dev/null 2>&1 || fail "the chain $2 is there already and is not ours" 98
+        record chain "$1 $2" ""
+    fi
+    iptables -w -t "$1" -n -L "$2" >/dev/null 2>&1 || iptables -w -t "$1" -N "$2"
+    iptables -w -t "$1" -C "$3" -j "$2" 2>/dev/null || iptables -w -t "$1" -A "$3" -j "$2"
+}
+
+change_mount() { # PATH ARGS…: of mount, before the path
+    path=$1
+    shift
+    if ! recorded mount "$path"; then
+        ! is_mounted "$path" || fail "$path is a mount already and is not ours" 98
+        make_folders "$path/x"
+        record mount "$path" ""
+    fi
+    is_mounted "$path" || mount "$@" "$path"
+}
+
+change_unit() { # NAME
+    if ! recorded unit "$1" && ! systemctl is-enabled --quiet "$1"; then
+        record unit "$1" ""
+    fi
+    systemctl enable --quiet --now "$1"
+}
+
+change_sysctl() { # NAME VALUE
+    key=/proc/sys/$(echo "$1" | tr . /)
+    [ -e "$key" ] || fail "there is no sysctl $1"
+    recorded sysctl "$1" || record sysctl "$1" "$(tr '\t' ' ' < "$key")"
+    echo "$2" > "$key"
+}
+
+change_module() { # NAME
+    [ -d "/sys/module/$1" ] && return
+    recorded module "$1" || record module "$1" ""
+    modprobe "$1"
+}
+
+apt() {
+    DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends -o DPkg::Lock::Timeout=120 \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+change_packages() { # NAMES…
+    dpkg --configure -a
+    set -- --no-upgrade "$@"
+    plan=$(apt --simulate install "$@") || { apt update && plan=$(apt --simulate install "$@"); }
+    changed=$(echo "$plan" | awk '$1 == "Inst" && $3 ~ /^\[/ || $1 == "Remv" { print $2 }' | tr '\n' ' ')
+    [ -z "$changed" ] || fail "it would change packages that are there: $changed" 98
+    new=$(echo "$plan" | awk '$1 == "Inst" { print $2 }' | tr '\n' ' ')
+    [ -n "$new" ] || return 0
+    record packages "${new% }" ""
+    apt install "$@" || { apt update && apt install "$@"; }
+}
+
+# ---- undoing
+
+is_mounted() {
+    awk -v p="$1" '$2 == p { f = 1 } END { exit !f }' /proc/self/mounts
+}
+
+unmount_below() { # PATH, without itself
+    awk -v p="$1/" 'index($2, p) == 1 { print $2 }' /proc/self/mounts | tac | while read -r target; do
+        target=$(printf '%b' "$target")
+        umount -- "$target" 2>/dev/null || umount -l -- "$target"
+    done
+}
+
+undo_folder() {
+    [ ! -d "$1" ] || rmdir --ignore-fail-on-non-empty -- "$1"
+}
+
+undo_file() {
+    if [ -n "$2" ]; then
+        # the copy stays until the line is dropped: this may be cut, and done again
+        cp -a -T --remove-destination -- "$home/$2/file" "$1.e2e-former"
+        mv -fT -- "$1.e2e-former" "$1"
+    else
+        rm -f -- "$1"
+    fi
+    case $1 in /etc/systemd/* | /lib/systemd/* | /usr/lib/systemd/*) systemctl daemon-reload ;; esac
+}
+
+undo_tree() {
+    [ -d "$1" ] || return 0
+    unmount_below "$1"
+    find "$1" -xdev -mindepth 1 -delete
+    [ "$2" = empty ] || rmdir -- "$1"
+}
+
+undo_link() {
+    [ ! -e "/sys/class/net/$1" ] || ip link del "$1"
+}
+
+undo_route() {
+    [ -z "$(ip route show exact "$1")" ] || ip route del "$1"
+}
+
+undo_chain() { # "TABLE NAME"
+    table=${1% *}
+    name=${1#* }
+    iptables -w -t "$table" -n -L "$name" >/dev/null 2>&1 || return 0
+    iptables -w -t "$table" -S | grep -e "-j $name\$" | sed 's/^-A/-D/' | while read -r rule; do
+        iptables -w -t "$table" $rule
+    done
+    iptables -w -t "$table" -F "$name"
+    iptables -w -t "$table" -X "$name"
+}
+
+undo_mount() {
+    is_mounted "$1" || return 0
+    unmount_below "$1"
+    umount -- "$1"
+}
+
+undo_unit() {
+    systemctl cat "$1" >/dev/null 2>&1 || return 0
+    systemctl disable --quiet --now "$1"
+}
+
+undo_sysctl() {
+    key=/proc/sys/$(echo "$1" | tr . /)
+    [ ! -e "$key" ] || echo "$2" > "$key"
+}
+
+undo_module() {
+    modprobe -r -q "$1" || true # somebody uses it by now
+}
+
+undo_packages() {
+    dpkg --configure -a
+    there=
+    for name in $1; do
+        case $(dpkg-query -W -f '${db:Status-Status}' -- "$name" 2>/dev/null) in
+            '' | not-installed) ;;
+            *) there="$there $name" ;;
+        esac
+    done
+    [ -n "$there" ] || return 0
+    for name in $(apt --simulate purge $there | awk '$1 == "Purg" || $1 == "Remv" { print $2 }'); do
+        case " $1 " in *" $name "*) ;; *) fail "$name was installed by somebody and needs what we installed: $there" 98 ;; esac
+    done
+    apt purge $there
+}
+
+undo_last() { # undoes the last change and prints what is left
+    [ -s "$journal" ] || return 0
+    [ -z "$(tail -c 1 "$journal")" ] || { drop_last; return 0; }
+    line=$(tail -n 1 "$journal")
+    kind=$(echo "$line" | cut -f 1)
+    subject=$(echo "$line" | cut -f 2)
+    former=$(echo "$line" | cut -f 3)
+    case $kind in
+        folder | file | tree | link | route | chain | mount | unit | sysctl | module | packages) ;;
+        *) fail "the journal has a change that is unknown here: $kind" ;;
+    esac
+    echo "$kind $subject" >&2
+    "undo_$kind" "$subject" "$former"
+    drop_last
+    case $kind$former in filef*) rm -rf -- "${home:?}/${former:?}" ;; esac
+}
+
+undo() {
+    own
+    while [ -s "$journal" ]; do
+        undo_last
+    done
+}
+
+changes() {
+    own
+    [ ! -e "$journal" ] || cat "$journal"
+}
+
+case $verb in
+    claim | renew | release | settle | undo | changes) "$verb" "$@" < /dev/null ;;
+    *) own; "change_$verb" "$@" < /dev/null >&2 ;;
+esac

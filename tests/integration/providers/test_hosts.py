@@ -1,0 +1,514 @@
+"""Taking machines, changing them and giving them back, on copies of this machine that are really changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from providers.contracts import Deadline, Node, Resource
+from providers.hosts.facts import script
+from providers.hosts.marker import Change, Marker, put_mark
+from providers.hosts.owner import Owner
+from providers.hosts.preflight import UnfitMachines, Wanted
+from providers.hosts.taking import give_back, still_marked, take
+from providers.ssh.access import Access, Endpoint, KeyFile
+from providers.ssh.session import Ssh
+from tests.support.copied_host import CopiedHost, copied_host, enter, need_program
+from upload.errors import ManyErrors, ProviderError, StepError, UsageError
+
+NOW_S = 1_795_000_000
+JOB = "ci-kubernetes-e2e-lab"
+OURS = Owner(f"{JOB}-20260102000000", "me@here", NOW_S, NOW_S + 3600)
+# a copy has no systemd, shares this machine's id, and lacks what this machine lacks
+WANTED = Wanted(
+    ignored=frozenset({"init", "machine-id", "programs", "os", "modules", "sysctls", "disk", "memory", "cores"})
+)
+
+# everything of a machine that a change may touch
+SNAPSHOT = """
+cd /
+{ find etc mnt srv -xdev; find var/lib -xdev -maxdepth 2 ! -path 'var/lib/apt/*' ! -path 'var/lib/dpkg/*'; } | sort | tr '\\n' '\\0' | xargs -0 stat -c '%A %U %N' --
+find etc -xdev -type f -print0 | sort -z | xargs -0 sha256sum --
+dpkg-query -W
+ip -o link | sed 's/ mtu .*//'
+ip route
+iptables-save | grep -e ^-A -e '^:.* - '
+cut -d ' ' -f 2 /proc/mounts
+cat /proc/sys/net/ipv4/ip_forward
+"""
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[CopiedHost]:
+    with copied_host(tmp_path / "w1", "w1") as host:
+        yield host
+
+
+@contextmanager
+def reached(folder: Path, run: str, *hosts: CopiedHost) -> Iterator[list[Node]]:
+    with Ssh(Access("root", KeyFile(hosts[0].key)), pins=folder / "pins", run=run) as ssh:
+        nodes: list[Node] = []
+        for number, host in enumerate(hosts, 1):
+            nodes.append(ssh.node(f"w{number}", "worker", Endpoint("127.0.0.1", host.port)))
+        yield nodes
+
+
+@pytest.fixture
+def nodes(host: CopiedHost, tmp_path: Path) -> Iterator[list[Node]]:
+    with reached(tmp_path, OURS.run, host) as nodes:
+        yield nodes
+
+
+def within(seconds: float = 60.0) -> Deadline:
+    return Deadline.after(seconds, "the test")
+
+
+def taken(nodes: list[Node], owner: Owner = OURS, now_s: int = NOW_S) -> Marker:
+    return take(nodes, owner, deadline=within(), now_s=now_s, wanted=WANTED)["w1"]
+
+
+def mark(host: CopiedHost) -> object:
+    text = host.sh("cat /var/lib/federated-e2e/owner.json 2>/dev/null || true")
+    return json.loads(text) if text else None
+
+
+# ---- whose it is
+
+
+def test_a_machine_is_marked_with_run_owner_and_expiry_until_it_is_given_back(
+    host: CopiedHost, nodes: list[Node]
+) -> None:
+    taken(nodes)
+
+    assert mark(host) == {"run": OURS.run, "owner": "me@here", "claimed_s": NOW_S, "expires_s": NOW_S + 3600}
+    assert host.sh("stat -c '%a %U' /var/lib/federated-e2e /var/lib/federated-e2e/owner.json") == "700 root\n600 root\n"
+    assert still_marked(nodes, OURS.run, deadline=within()) == (Resource("host", "w1"),)
+
+    for _ in range(2):
+        give_back(nodes, OURS.run, deadline=within())
+        assert still_marked(nodes, OURS.run, deadline=within()) == ()
+        assert host.sh("ls /var/lib/federated-e2e 2>&1 || true").endswith("No such file or directory\n")
+
+
+def test_a_run_that_comes_back_finds_its_machine_and_keeps_it_longer(host: CopiedHost, nodes: list[Node]) -> None:
+    taken(nodes).own_tree("/etc/kubernetes")
+    host.sh("mkdir /etc/kubernetes; touch /etc/kubernetes/admin.conf")
+    later = Owner(OURS.run, "me@elsewhere", NOW_S + 60, NOW_S + 7200)
+
+    assert taken(nodes, later, NOW_S + 60).changes() == (Change("tree", "/etc/kubernetes"),)
+    assert mark(host) == {"run": OURS.run, "owner": "me@elsewhere", "claimed_s": NOW_S, "expires_s": NOW_S + 7200}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "mkdir -p /etc/kubernetes/manifests",
+        "mkdir -p /var/lib/kubelet && touch /var/lib/kubelet/config.yaml",
+        "mkdir -p /etc/cni/net.d && touch /etc/cni/net.d/05-cilium.conflist",
+        "ip link add cni0 type bridge",
+    ],
+    ids=["kubeadm", "kubelet", "network", "link"],
+)
+def test_somebodys_cluster_is_refused_and_not_touched(made: str, host: CopiedHost, nodes: list[Node]) -> None:
+    host.sh(made)
+    before = host.sh(SNAPSHOT)
+
+    with pytest.raises(UnfitMachines, match="somebody's cluster is or was on it"):
+        taken(nodes)
+    give_back(nodes, OURS.run, deadline=within())
+
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_a_second_run_is_refused_with_the_holder_and_its_age(
+    host: CopiedHost, nodes: list[Node], tmp_path: Path
+) -> None:
+    taken(nodes)
+    other = Owner("ci-kubernetes-e2e-other-20260102000001", "you@there", NOW_S + 7200, NOW_S + 9000)
+    with reached(tmp_path, other.run, host) as theirs:
+        with pytest.raises(UnfitMachines) as caught:
+            taken(theirs, other, NOW_S + 7200)
+        give_back(theirs, other.run, deadline=within())
+
+    assert str(caught.value).startswith(
+        f"1 machine cannot be used\n  w1: run {OURS.run} of me@here has it since 2 h (until "
+    )
+    assert f"e2e down {OURS.run}" in str(caught.value)
+    assert isinstance(mark(host), dict)
+
+
+def test_of_two_runs_at_the_same_moment_one_wins(host: CopiedHost, nodes: list[Node]) -> None:
+    owners = [Owner(f"{JOB}-2026010200000{n}", f"u{n}", NOW_S, NOW_S + 60) for n in range(6)]
+    found: list[Owner] = []
+    threads = [
+        threading.Thread(target=lambda owner=owner: found.append(put_mark(nodes[0], owner, deadline=within())))
+        for owner in owners
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(found) == len(owners)
+    assert len({owner.run for owner in found}) == 1
+    assert host.sh("ls -A /var/lib/federated-e2e") == "owner.json\n"
+
+
+def test_what_an_expired_run_of_the_job_left_is_undone_first(
+    host: CopiedHost, nodes: list[Node], tmp_path: Path
+) -> None:
+    before = host.sh(SNAPSHOT)
+    old = Owner(f"{JOB}-20260101000000", "me@here", NOW_S - 9000, NOW_S - 1)
+    with reached(tmp_path, old.run, host) as theirs:
+        marker = taken(theirs, old, NOW_S - 9000)
+        marker.own_tree("/etc/kubernetes")
+        host.sh("mkdir -p /etc/kubernetes/pki")
+        marker.write_file("/etc/hostname", b"changed\n")
+
+    assert taken(nodes).changes() == ()
+    give_back(nodes, OURS.run, deadline=within())
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_all_problems_of_all_machines_come_at_once(host: CopiedHost, tmp_path: Path) -> None:
+    host.sh("mkdir -p /etc/kubernetes/manifests")
+    with copied_host(tmp_path / "w2", "w1", host) as second, reached(tmp_path, OURS.run, host, second) as nodes:
+        gone = Endpoint("127.0.0.1", 9)
+        with (
+            Ssh(Access("root", KeyFile(host.key)), pins=tmp_path / "pins", run=OURS.run) as ssh,
+            pytest.raises(UnfitMachines) as caught,
+        ):
+            taken([nodes[0], ssh.node("w0", "worker", gone), *nodes[1:]])
+
+        assert [(p.node, p.rule) for p in caught.value.problems] == [("w1", "owner"), ("w0", "ssh"), ("w2", "hostname")]
+        assert mark(second) is None
+
+
+def test_what_an_earlier_call_left_running_is_ended_and_nothing_else(
+    host: CopiedHost, nodes: list[Node], tmp_path: Path
+) -> None:
+    taken(nodes)
+    with reached(tmp_path, OURS.run, host) as earlier, reached(tmp_path, "another-run-1", host) as other:
+        for which, seconds in ((earlier, "601"), (other, "602")):
+            thread = threading.Thread(target=sleep_there, args=(which[0], seconds), daemon=True)
+            thread.start()
+        eventually(lambda: {"601", "602"} <= sleepers(host))
+    assert {"601", "602"} <= sleepers(host), "hanging up ends no command on the machine"
+
+    taken(nodes)
+
+    assert sleepers(host) & {"601", "602"} == {"602"}
+    host.sh("pkill -f 'sleep 602'", check=False)
+
+
+# ---- what is changed, and back
+
+
+def test_every_change_is_undone_and_nothing_is_left(host: CopiedHost, nodes: list[Node]) -> None:
+    need_program("iptables")
+    host.sh(
+        "ln -s hostname /etc/link; mkdir -p /etc/empty; echo mine > /etc/mine; chmod 640 /etc/mine; chown games /etc/mine"
+    )
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+
+    change_everything(marker, host)
+
+    assert [(c.kind, c.subject) for c in marker.changes()] == [
+        ("tree", "/etc/kubernetes"),
+        ("tree", "/etc/empty"),
+        ("file", "/etc/mine"),
+        ("file", "/etc/link"),
+        ("folder", "/etc/a"),
+        ("folder", "/etc/a/b c"),
+        ("file", "/etc/a/b c/d"),
+        ("link", "e2e-br"),
+        ("route", "10.244.1.0/24"),
+        ("sysctl", "net.ipv4.ip_forward"),
+        ("chain", "nat E2E-POST"),
+        ("folder", "/mnt/e2e"),
+        ("folder", "/mnt/e2e/x"),
+        ("mount", "/mnt/e2e/x"),
+    ]
+    assert host.sh("cat /etc/mine /proc/sys/net/ipv4/ip_forward; stat -c %a /etc/mine") == "ours\n1\n600\n"
+    assert host.sh("iptables -t nat -S E2E-POST") == (
+        "-N E2E-POST\n"
+        '-A E2E-POST -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment "out of the cluster" -j MASQUERADE\n'
+    )
+    assert host.sh(SNAPSHOT) != before
+
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_making_the_same_changes_again_changes_and_records_nothing(host: CopiedHost, nodes: list[Node]) -> None:
+    need_program("iptables")
+    host.sh("echo mine > /etc/mine; ln -s hostname /etc/link; mkdir -p /etc/empty")
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+    change_everything(marker, host)
+    changes, changed = marker.changes(), host.sh(SNAPSHOT)
+
+    change_everything(marker, host)
+
+    assert (marker.changes(), host.sh(SNAPSHOT)) == (changes, changed)
+    marker.give_back()
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_giving_back_can_be_cut_at_any_point_and_goes_on(host: CopiedHost, nodes: list[Node]) -> None:
+    need_program("iptables")
+    host.sh("echo mine > /etc/mine; ln -s hostname /etc/link; mkdir -p /etc/empty")
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+    change_everything(marker, host)
+    left = [len(marker.changes())]
+
+    for _ in range(40):
+        kill_after(host, 0.05, OURS.run, "undo")
+        left.append(len(marker.changes()))
+    marker.give_back()
+
+    assert left == sorted(left, reverse=True)
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_changing_can_be_cut_at_any_point_and_is_undone_or_goes_on(host: CopiedHost, nodes: list[Node]) -> None:
+    need_program("iptables")
+    host.sh("echo mine > /etc/mine")
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+
+    for number in range(12):
+        for words in (
+            ("file", "/etc/mine"),
+            ("link", "e2e-br", "type", "bridge"),
+            ("chain", "nat", "E2E-POST", "POSTROUTING"),
+        ):
+            kill_after(host, 0.004 * number, OURS.run, *words)
+    marker.write_file("/etc/mine", b"ours\n")
+    assert len({(c.kind, c.subject) for c in marker.changes()}) == len(marker.changes())
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+
+
+@pytest.mark.parametrize(
+    ("made", "change", "says"),
+    [
+        (
+            "mkdir -p /etc/x; touch /etc/x/y",
+            lambda m: m.own_tree("/etc/x"),
+            "tree /etc/x on w1: /etc/x is there already",
+        ),
+        ("ip link add x type bridge", lambda m: m.add_link("x", "type", "bridge"), "the link x is there already"),
+        (
+            "ip link add x type bridge; ip addr add 10.9.0.1/24 dev x; ip link set x up; ip route add 10.8.0.0/24 via 10.9.0.2",
+            lambda m: m.add_route("10.8.0.0/24", "via", "10.9.0.3"),
+            "the route to 10.8.0.0/24 is there already",
+        ),
+        (
+            "iptables -N X",
+            lambda m: m.fill_chain("filter", "X", parent="INPUT", rules=[]),
+            "the chain X is there already",
+        ),
+        ("mount -t tmpfs x /mnt", lambda m: m.mount("/mnt", "-t", "tmpfs", "x"), "/mnt is a mount already"),
+        ("mkdir -p /etc/x", lambda m: m.write_file("/etc/x", b""), "/etc/x is a folder"),
+        ("true", lambda m: m.set_sysctl("net.no.such", "1"), "there is no sysctl net.no.such"),
+    ],
+    ids=["tree", "link", "route", "chain", "mount", "folder", "sysctl"],
+)
+def test_what_is_not_ours_is_refused_and_stays(
+    made: str, change: Callable[[Marker], None], says: str, host: CopiedHost, nodes: list[Node]
+) -> None:
+    need_program("iptables")
+    host.sh(made)
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+
+    with pytest.raises(StepError) as caught:
+        change(marker)
+    assert says in str(caught.value)
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_a_machine_that_lost_our_mark_is_not_changed(host: CopiedHost, nodes: list[Node]) -> None:
+    marker = taken(nodes)
+    host.sh("sed -i s/lab-2026/lab-2027/ /var/lib/federated-e2e/owner.json")
+    before = host.sh(SNAPSHOT)
+
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: marker.write_file("/etc/hostname", b"x"),
+        marker.give_back,
+        marker.changes,
+    )
+    for act in acts:
+        with pytest.raises(StepError, match=f"the machine does not carry the mark of {OURS.run}"):
+            act()
+
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_what_cannot_be_recorded_is_refused_before_it_is_sent(nodes: list[Node]) -> None:
+    marker = taken(nodes)
+
+    with pytest.raises(UsageError, match="cannot be recorded"):
+        marker.own_tree("/etc/a\nb")
+
+
+def test_a_failed_giving_back_tells_every_machine(host: CopiedHost, tmp_path: Path) -> None:
+    with copied_host(tmp_path / "second", "second", host) as second, reached(tmp_path, OURS.run, host, second) as nodes:
+        for node in nodes:
+            put_mark(node, OURS, deadline=within())
+        for machine in (host, second):
+            machine.sh("printf 'dance\\tx\\t\\n' > /var/lib/federated-e2e/changes")
+        with pytest.raises((ManyErrors, StepError), match="the journal has a change that is unknown here: dance"):
+            give_back(nodes, OURS.run, deadline=within())
+
+
+# ---- packages
+
+
+REPOSITORY = """
+set -e
+mkdir -p /repo && cd /repo
+build() { # NAME VERSION DEPENDS
+    mkdir -p "$1/DEBIAN" "$1/usr/share/$1" "$1/etc/$1"
+    echo "$2" > "$1/usr/share/$1/version"
+    echo setting > "$1/etc/$1/conf"
+    echo "/etc/$1/conf" > "$1/DEBIAN/conffiles"
+    printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: t <t@example.com>\\n%sDescription: test\\n' \
+        "$1" "$2" "${3:+Depends: $3
+}" > "$1/DEBIAN/control"
+    dpkg-deb --build -Znone "$1" "$1_$2.deb" > /dev/null
+    { cat "$1/DEBIAN/control"
+      echo "Filename: ./$1_$2.deb"
+      echo "Size: $(stat -c %s "$1_$2.deb")"
+      echo "SHA256: $(sha256sum "$1_$2.deb" | cut -d ' ' -f 1)"
+      echo; } >> Packages
+    rm -r "$1"
+}
+build e2e-old 1
+dpkg -i e2e-old_1.deb > /dev/null
+rm Packages
+build e2e-lib 1
+build e2e-tool 1 e2e-lib
+build e2e-old 2
+build e2e-bold 1 'e2e-old (>= 2)'
+build e2e-addon 1 e2e-tool
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apt/apt.conf.d/*proxy* /var/lib/apt/lists/*
+echo 'deb [trusted=yes] file:/repo ./' > /etc/apt/sources.list
+"""
+
+
+@pytest.fixture
+def repository(host: CopiedHost) -> None:
+    host.sh(REPOSITORY)
+
+
+@pytest.mark.usefixtures("repository")
+def test_packages_that_we_installed_go_and_others_stay(host: CopiedHost, nodes: list[Node]) -> None:
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+    for _ in range(2):
+        marker.install_packages(["e2e-tool", "e2e-old"])
+    marker.write_file("/etc/e2e-tool/conf", b"ours\n")
+
+    assert marker.changes() == (
+        Change("packages", "e2e-lib e2e-tool"),
+        Change("file", "/etc/e2e-tool/conf", marker.changes()[1].former),
+    )
+    assert host.sh("cat /usr/share/e2e-tool/version /etc/e2e-tool/conf") == "1\nours\n"
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_package_that_would_upgrade_another_one_is_refused(host: CopiedHost, nodes: list[Node]) -> None:
+    marker = taken(nodes)
+    with pytest.raises(StepError) as caught:
+        marker.install_packages(["e2e-bold"])
+
+    assert str(caught.value) == "install e2e-bold on w1: it would change packages that are there: e2e-old"
+    assert marker.changes() == ()
+    assert host.sh("cat /usr/share/e2e-old/version") == "1\n"
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_package_that_is_nowhere_is_said(nodes: list[Node]) -> None:
+    with pytest.raises(StepError, match="install e2e-none on w1: E: Unable to locate package e2e-none"):
+        taken(nodes).install_packages(["e2e-none"])
+
+
+@pytest.mark.usefixtures("repository")
+def test_somebodys_package_that_needs_ours_is_not_removed(host: CopiedHost, nodes: list[Node]) -> None:
+    marker = taken(nodes)
+    marker.install_packages(["e2e-tool"])
+    host.sh("apt-get -q --yes install e2e-addon")
+
+    with pytest.raises(StepError, match="e2e-addon was installed by somebody and needs what we installed"):
+        marker.give_back()
+    assert host.sh("cat /usr/share/e2e-addon/version") == "1\n"
+
+    host.sh("apt-get -q --yes purge e2e-addon")
+    marker.give_back()
+    assert mark(host) is None
+
+
+# ---- what tests do
+
+
+def change_everything(marker: Marker, host: CopiedHost) -> None:
+    marker.own_tree("/etc/kubernetes")
+    marker.own_tree("/etc/empty")
+    host.sh(
+        "mkdir -p '/etc/kubernetes/with space' /etc/empty/sub && touch /etc/kubernetes/admin.conf /etc/empty/sub/x;"
+        " mountpoint -q '/etc/kubernetes/with space' || mount -t tmpfs x '/etc/kubernetes/with space'"
+    )
+    marker.write_file("/etc/mine", b"ours\n", mode=0o600)
+    marker.write_file("/etc/link", b"ours\n")
+    marker.write_file("/etc/a/b c/d", b"ours\n")
+    marker.add_link("e2e-br", "type", "bridge")
+    host.sh("ip addr replace 10.9.9.1/24 dev e2e-br; ip link set e2e-br up")
+    marker.add_route("10.244.1.0/24", "via", "10.9.9.2")
+    marker.set_sysctl("net.ipv4.ip_forward", "1")
+    comment = ("-m", "comment", "--comment", "out of the cluster")
+    rule = ("-s", "10.244.0.0/16", "!", "-d", "10.244.0.0/16", *comment, "-j", "MASQUERADE")
+    marker.fill_chain("nat", "E2E-POST", parent="POSTROUTING", rules=[rule])
+    marker.mount("/mnt/e2e/x", "-t", "tmpfs", "tmpfs")
+
+
+def kill_after(host: CopiedHost, seconds: float, run: str, *words: str) -> None:
+    argv = [*enter(host.pid, host.root), "timeout", "-s", "KILL", f"{seconds:.3f}", "sh", "-s", "--", run, *words]
+    subprocess.run(argv, input=script("marker.sh"), capture_output=True, timeout=60, check=False)
+
+
+def sleep_there(node: Node, seconds: str) -> None:
+    try:
+        node.run(("sleep", seconds), deadline=within(300))
+    except ProviderError:
+        return
+
+
+def sleepers(host: CopiedHost) -> set[str]:
+    return set(host.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'", check=False).split())
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if is_so():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come about")
