@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from typing import Any, TypeVar
 
 from upload.errors import ProviderError
 
 T = TypeVar("T")
 LEAVE_S = 5.0
+_LOOK_S = 0.5
 
 
 class LoopThread:
@@ -76,6 +77,8 @@ class Calls:
             future = self._loop.submit(work)
             self._running.add(future)
         try:
+            while not wait([future], _LOOK_S).done:
+                pass  # a signal that another thread of the system got is handled here, between two waits
             return future.result()
         except CancelledError as exc:
             raise ProviderError("stopped") from exc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +18,8 @@ from providers.wording import visible
 from upload.errors import NodeUnreachable
 
 _READY = "ready"
+# a session ends on the machine a moment after we are told so; a person's own ones count, too
+_PAUSE_S = 0.2
 
 
 class Shell:
@@ -27,6 +30,7 @@ class Shell:
         self._mark = mark
         self._access = link.target.access
         self._proven: asyncssh.SSHClientConnection | None = None
+        self._proving = asyncio.Lock()
 
     async def start(self, argv: Sequence[str], deadline: Deadline, source: Iterator[bytes]) -> Running:
         """Start a command. Raises: NodeUnreachable, UsageError, DeadlineExceeded when there is no time to start it."""
@@ -48,14 +52,28 @@ class Shell:
     async def _open(self, order: Order) -> asyncssh.SSHClientProcess[bytes]:
         try:
             async with asyncio.timeout_at(order.ends_at):
-                connection = await self._link.connection()
-                await self._prove(connection)
-                line = self._line(order.argv, order.ends_at - asyncio.get_running_loop().time())
-                return await connection.create_process(line, encoding=None)
+                give_up = asyncio.get_running_loop().time() + self._link.target.patience.connect_s
+                while asyncio.get_running_loop().time() < give_up:
+                    with contextlib.suppress(asyncssh.ChannelOpenError):  # then nothing was run
+                        return await self._session(order)
+                    await asyncio.sleep(_PAUSE_S)
+                return await self._session(order)
         except TimeoutError as exc:
             raise order.too_late("") from exc
+        except asyncssh.ChannelOpenError as exc:
+            what = f"the SSH server starts no command: {visible(exc.reason, 200)}"
+            raise self._unreachable("busy", what, "sshd -T | grep -i maxsessions   (on the machine)") from exc
         except (asyncssh.Error, OSError) as exc:
             raise lost_error(order.node, order.program, str(exc), "") from exc
+
+    async def _session(self, order: Order) -> asyncssh.SSHClientProcess[bytes]:
+        connection = await self._link.connection()
+        async with self._proving:
+            if self._proven is not connection:
+                await self._prove(connection)
+                self._proven = connection
+        line = self._line(order.argv, order.ends_at - asyncio.get_running_loop().time())
+        return await connection.create_process(line, encoding=None)
 
     def _line(self, argv: Sequence[str], seconds: float) -> str:
         sudo = self._access.user != "root"
@@ -70,12 +88,12 @@ class Shell:
 
         Before any command: what one reads from stdin must not end as a guess at a password.
         """
-        if self._proven is connection:
-            return
         patience_s = self._link.target.patience.connect_s
         line = self._line(("printf", _READY), patience_s)
         tried = await connection.run(line, input=b"".join(self._password()), encoding=None)
         said, complaint = _text(tried.stdout), _text(tried.stderr)
+        if tried.returncode is None:
+            raise asyncssh.ConnectionLost("it was closed")
         if tried.returncode != 0:
             raise self._not_root(complaint or said)
         if said != _READY:
@@ -83,7 +101,6 @@ class Shell:
                 "talks", f"the shell says {visible(said.removesuffix(_READY))} before a command says anything",
                 f"remove what prints from the shell's start files of {self._access.user}",
             )  # fmt: skip
-        self._proven = connection
 
     def _not_root(self, said: str) -> NodeUnreachable:
         user = self._access.user

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +121,28 @@ def test_commands_beside_each_other_share_one_connection(server: Sshd, access: A
             thread.join(30)
 
         assert (said, proxy.opened) == (["x\n"] * 24, 1)
+
+
+def test_a_server_that_allows_few_sessions_is_waited_for(tmp_path: Path) -> None:
+    with (
+        run_sshd(tmp_path / "sshd", more="MaxSessions 2") as server,
+        opened(Access(server.user, KeyFile(server.key)), Endpoint("127.0.0.1", server.port), tmp_path) as node,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        said = [pool.submit(node.run, ("sh", "-c", "sleep 0.1; echo x"), deadline=within()) for _ in range(8)]
+
+        assert [each.result().stdout for each in said] == ["x\n"] * 8
+
+
+def test_a_server_that_allows_no_session_is_said(tmp_path: Path) -> None:
+    with (
+        run_sshd(tmp_path / "sshd", more="MaxSessions 0") as server,
+        opened(Access(server.user, KeyFile(server.key)), Endpoint("127.0.0.1", server.port), tmp_path, QUICK) as node,
+        pytest.raises(NodeUnreachable, match="the SSH server starts no command: ") as caught,
+    ):
+        node.run(("true",), deadline=within())
+
+    assert caught.value.reason == "busy"
 
 
 def test_a_missed_deadline_ends_the_command_on_the_machine(node: SshNode, tmp_path: Path) -> None:
@@ -237,6 +262,28 @@ def test_closing_breaks_off_what_runs_and_refuses_what_comes(node: SshNode) -> N
     assert [str(error) for error in caught] == ["stopped"]
     with pytest.raises(ProviderError, match="stopped"):
         node.run(("true",), deadline=within())
+
+
+class Cut(BaseException):
+    """What a handler of signals raises to cut a step."""
+
+
+def test_a_signal_breaks_off_a_command_at_once_and_the_next_one_runs(node: SshNode) -> None:
+    node.run(("true",), deadline=within())
+
+    def cut(*_: object) -> None:
+        raise Cut
+
+    before = signal.signal(signal.SIGUSR1, cut)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1))
+    try:
+        timer.start()
+        with pytest.raises(Cut):
+            node.run(("sleep", "30"), deadline=within(30))
+        assert node.run(("echo", "on"), deadline=within(10)).stdout == "on\n"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        timer.join(5)
 
 
 # ---- getting in
