@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -103,18 +104,18 @@ def parse_facts(printed: str, *, before_s: float, after_s: float) -> Facts:
         machine_id=_only(sections["machine-id"]),
         cores=int(_only(sections["cores"])),
         memory_bytes=memory["MemTotal"],
-        swaps=tuple(line.split()[0] for line in sections["swaps"][1:] if line.strip()),
+        swaps=tuple(visible(line.split()[0]) for line in sections["swaps"][1:] if line.strip()),
         disk_free_bytes=_free(sections["disk"]),
         modules=dict(_pair(line) for line in sections["modules"]),
         sysctls=dict(_sysctl(line) for line in sections["sysctls"]),
-        missing=tuple(sections["missing"]),
-        unconfigured=tuple(line for line in sections["audit"] if line.strip()),
+        missing=tuple(visible(line) for line in sections["missing"]),
+        unconfigured=tuple(visible(line) for line in sections["audit"] if line.strip()),
         listeners=tuple(_listener(line) for line in sections["ports"] if line.strip()),
         kubernetes=tuple(sections["kubernetes"]),
         cni=tuple(sections["cni"]),
         links=tuple(sections["links"]),
         owner="\n".join(sections["owner"]),
-        skew_s=float(_only(sections["clock"])) - middle_s,
+        skew_s=_time(sections["clock"]) - middle_s,
         skew_error_s=(after_s - before_s) / 2,
     )
 
@@ -135,7 +136,14 @@ def _sections(printed: str) -> dict[str, list[str]]:
 
 
 def _only(lines: list[str]) -> str:
-    return lines[0].strip() if lines else ""
+    return visible(lines[0].strip()) if lines else ""
+
+
+def _time(lines: list[str]) -> float:
+    moment_s = float(_only(lines))
+    if not math.isfinite(moment_s):
+        raise ValueError("its clock shows no time")
+    return moment_s
 
 
 def _pair(line: str) -> tuple[str, str]:

@@ -182,20 +182,33 @@ change_module() { # NAME
 }
 
 apt() {
-    DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends -o DPkg::Lock::Timeout=120 \
+    # NEEDRESTART_SUSPEND: services of others are not restarted on our behalf
+    NEEDRESTART_SUSPEND=1 DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
+refresh() { # somebody's update may hold the lists; apt waits for dpkg's lock only
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        said=$(apt update 2>&1) && return
+        case $said in *'Could not get lock'*) sleep 5 ;; *) break ;; esac
+    done
+    fail "$said"
+}
+
+mend_packages() { # what was cut in the middle, by us or by others
+    [ -z "$(dpkg --audit)" ] || dpkg --configure -a
+}
+
 change_packages() { # NAMES…
-    dpkg --configure -a
+    mend_packages
     set -- --no-upgrade "$@"
-    plan=$(apt --simulate install "$@") || { apt update && plan=$(apt --simulate install "$@"); }
+    plan=$(apt --simulate install "$@") || { refresh && plan=$(apt --simulate install "$@"); }
     changed=$(echo "$plan" | awk '$1 == "Inst" && $3 ~ /^\[/ || $1 == "Remv" { print $2 }' | tr '\n' ' ')
     [ -z "$changed" ] || fail "it would change packages that are there: $changed" 98
     new=$(echo "$plan" | awk '$1 == "Inst" { print $2 }' | tr '\n' ' ')
     [ -n "$new" ] || return 0
     record packages "${new% }" ""
-    apt install "$@" || { apt update && apt install "$@"; }
+    apt install "$@" || { refresh && apt install "$@"; }
 }
 
 # ---- undoing
@@ -273,7 +286,7 @@ undo_module() {
 }
 
 undo_packages() {
-    dpkg --configure -a
+    mend_packages
     there=
     for name in $1; do
         case $(dpkg-query -W -f '${db:Status-Status}' -- "$name" 2>/dev/null) in

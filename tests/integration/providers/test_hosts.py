@@ -21,7 +21,7 @@ from providers.hosts.taking import give_back, still_marked, take
 from providers.ssh.access import Access, Endpoint, KeyFile
 from providers.ssh.session import Ssh
 from tests.support.copied_host import CopiedHost, copied_host, enter, need_program
-from upload.errors import ManyErrors, ProviderError, StepError, UsageError
+from upload.errors import CommandError, ManyErrors, ProviderError, StepError, UsageError
 
 NOW_S = 1_795_000_000
 JOB = "ci-kubernetes-e2e-lab"
@@ -374,6 +374,14 @@ def test_a_failed_giving_back_tells_every_machine(host: CopiedHost, tmp_path: Pa
             machine.sh("printf 'dance\\tx\\t\\n' > /var/lib/federated-e2e/changes")
         with pytest.raises((ManyErrors, StepError), match="the journal has a change that is unknown here: dance"):
             give_back(nodes, OURS.run, deadline=within())
+
+
+def test_a_full_disk_leaves_the_file_that_was_there(host: CopiedHost, nodes: list[Node]) -> None:
+    host.sh("mount -t tmpfs -o size=64k x /mnt; echo mine > /mnt/file")
+    with pytest.raises(CommandError, match="No space left on device"):
+        nodes[0].put(b"x" * 200_000, "/mnt/file", deadline=within())
+
+    assert host.sh("cat /mnt/file; ls -A /mnt") == "mine\nfile\n"
 
 
 # ---- packages

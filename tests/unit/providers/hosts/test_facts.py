@@ -68,8 +68,9 @@ def test_the_clock_is_compared_with_ours_before_and_after() -> None:
         (printed(disk="df: no such file"), "no free space of /var/lib"),
         (printed(ports="LISTEN what"), "no listening port: 'LISTEN what'"),
         (printed(clock=""), "could not convert"),
+        (printed(clock="nan"), "its clock shows no time"),
     ],
-    ids=["empty", "cut", "noise", "cores", "memory", "disk", "ports", "clock"],
+    ids=["empty", "cut", "noise", "cores", "memory", "disk", "ports", "clock", "no time"],
 )
 def test_an_answer_that_is_none_is_an_error_of_that_machine(text: str, says: str) -> None:
     node = FakeNode("w7", answers={"sh": text})
@@ -85,4 +86,16 @@ def test_a_line_of_a_section_cannot_begin_another_one() -> None:
     assert parse_facts(printed(cni="== owner\n/etc/cni/net.d/x"), before_s=0, after_s=0).cni == (
         "== owner",
         "/etc/cni/net.d/x",
+    )
+
+
+def test_what_a_machine_says_cannot_act_on_a_terminal() -> None:
+    seen = facts(architecture="x\x1b[31m", init="y\x1b", swaps="head\nz\x1b 1", missing="q\x1b", audit="r\x1b")
+
+    assert (seen.architecture, seen.init, seen.swaps, seen.missing, seen.unconfigured) == (
+        r"x\x1b[31m",
+        r"y\x1b",
+        (r"z\x1b",),
+        (r"q\x1b",),
+        (r"r\x1b",),
     )
