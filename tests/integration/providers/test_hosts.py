@@ -301,6 +301,20 @@ def test_changing_can_be_cut_at_any_point_and_is_undone_or_goes_on(host: CopiedH
     assert host.sh(SNAPSHOT) == before
 
 
+@pytest.mark.parametrize("then", ["undo", "change"])
+def test_a_line_that_was_cut_in_the_middle_was_never_acted_upon(then: str, host: CopiedHost, nodes: list[Node]) -> None:
+    marker = taken(nodes)
+    marker.own_tree("/etc/x")
+    host.sh("printf 'file\\t/etc/host' >> /var/lib/federated-e2e/changes; mkdir /etc/x")
+
+    if then == "change":
+        marker.own_tree("/etc/y")
+        assert [c.subject for c in marker.changes()] == ["/etc/x", "/etc/y"]
+    marker.give_back()
+
+    assert host.sh("ls -d /etc/x /etc/host /etc/hostname 2>/dev/null || true") == "/etc/hostname\n"
+
+
 @pytest.mark.parametrize(
     ("made", "change", "says"),
     [

@@ -268,18 +268,21 @@ class Cut(BaseException):
     """What a handler of signals raises to cut a step."""
 
 
-def test_a_signal_breaks_off_a_command_at_once_and_the_next_one_runs(node: SshNode) -> None:
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("to", ["process", "another thread"])
+def test_a_signal_breaks_off_a_command_at_once_and_the_next_one_runs(to: str, node: SshNode) -> None:
     node.run(("true",), deadline=within())
 
     def cut(*_: object) -> None:
         raise Cut
 
     before = signal.signal(signal.SIGUSR1, cut)
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1))
+    send = (os.kill, (os.getpid(), signal.SIGUSR1)) if to == "process" else (signal.raise_signal, (signal.SIGUSR1,))
+    timer = threading.Timer(0.3, *send)
     try:
         timer.start()
         with pytest.raises(Cut):
-            node.run(("sleep", "30"), deadline=within(30))
+            node.run(("sleep", "300"), deadline=within(300))
         assert node.run(("echo", "on"), deadline=within(10)).stdout == "on\n"
     finally:
         signal.signal(signal.SIGUSR1, before)
