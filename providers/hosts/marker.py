@@ -86,6 +86,13 @@ class Marker:
         """Load a kernel module, if it is not there."""
         self._change("module", name)
 
+    def own_pods(self) -> None:
+        """Take what kubelet, CNI plugins and kube-proxy will make: containers, images, networks, packet rules.
+
+        Record it after containerd is there and before kubelet starts; refused where a Kubernetes left such things.
+        """
+        self._change("pods")
+
     def changes(self) -> tuple[Change, ...]:
         """Return what was changed, in order."""
         lines = self.call("changes").stdout.split("\n")[:-1]

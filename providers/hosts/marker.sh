@@ -211,6 +211,47 @@ change_packages() { # NAMES…
     apt install "$@" || { refresh && apt install "$@"; }
 }
 
+change_pods() { # whatever kubelet, CNI plugins and kube-proxy make from here on
+    recorded pods k8s.io && return
+    [ -z "$(pods_ids containers)$(pods_ids images)" ] || fail "containerd has containers or images of somebody's Kubernetes" 98
+    for save in iptables-save ip6tables-save; do
+        ! $save 2>/dev/null | grep -q "$pods_rules" || fail "there are packet rules of somebody's Kubernetes" 98
+    done
+    record pods k8s.io "$([ ! -d /run/netns ] || echo netns)"
+}
+
+# ---- pods
+
+pods_rules='KUBE-\|CNI-'
+
+pods_ids() { # tasks, containers or images
+    [ -S /run/containerd/containerd.sock ] || return 0
+    ctr -n k8s.io "$1" list -q
+}
+
+undo_pods() { # "k8s.io" FORMER: whether there was a folder of network namespaces
+    if systemctl is-enabled --quiet containerd 2>/dev/null; then # one that stopped left its pods running
+        systemctl start containerd
+    fi
+    for id in $(pods_ids tasks); do ctr -n k8s.io tasks rm -f "$id"; done
+    for id in $(pods_ids containers); do ctr -n k8s.io containers rm "$id"; done
+    for id in $(pods_ids images); do ctr -n k8s.io images rm --sync "$id"; done
+    for name in $(ip netns list | sed -n 's/^\(cni-[^ ]*\).*/\1/p'); do ip netns del "$name"; done
+    if [ -z "$2" ] && [ -d /run/netns ] && [ -z "$(ls -A /run/netns)" ]; then
+        while is_mounted /run/netns; do umount /run/netns; done
+        rmdir /run/netns
+    fi
+    for family in iptables ip6tables; do
+        if $family-save 2>/dev/null | grep -q "$pods_rules"; then
+            $family-save | grep -v "$pods_rules" | $family-restore -w
+        fi
+    done
+    command -v nft >/dev/null || return 0
+    nft list tables | sed -n 's/^table \(.* kube-proxy\)$/\1/p' | while read -r family name; do
+        nft delete table "$family" "$name"
+    done
+}
+
 # ---- undoing
 
 is_mounted() {
@@ -309,7 +350,7 @@ undo_last() { # undoes the last change and prints what is left
     subject=$(echo "$line" | cut -f 2)
     former=$(echo "$line" | cut -f 3)
     case $kind in
-        folder | file | tree | link | route | chain | mount | unit | sysctl | module | packages) ;;
+        folder | file | tree | link | route | chain | mount | unit | sysctl | module | packages | pods) ;;
         *) fail "the journal has a change that is unknown here: $kind" ;;
     esac
     echo "$kind $subject" >&2

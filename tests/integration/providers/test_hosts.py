@@ -335,10 +335,11 @@ def test_a_line_that_was_cut_in_the_middle_was_never_acted_upon(then: str, host:
             "the chain X is there already",
         ),
         ("mount -t tmpfs x /mnt", lambda m: m.mount("/mnt", "-t", "tmpfs", "x"), "/mnt is a mount already"),
+        ("iptables -N KUBE-X", lambda m: m.own_pods(), "there are packet rules of somebody's Kubernetes"),
         ("mkdir -p /etc/x", lambda m: m.write_file("/etc/x", b""), "/etc/x is a folder"),
         ("true", lambda m: m.set_sysctl("net.no.such", "1"), "there is no sysctl net.no.such"),
     ],
-    ids=["tree", "link", "route", "chain", "mount", "folder", "sysctl"],
+    ids=["tree", "link", "route", "chain", "mount", "pods", "folder", "sysctl"],
 )
 def test_what_is_not_ours_is_refused_and_stays(
     made: str, change: Callable[[Marker], None], says: str, host: CopiedHost, nodes: list[Node]
@@ -354,6 +355,27 @@ def test_what_is_not_ours_is_refused_and_stays(
     marker.give_back()
 
     assert host.sh(SNAPSHOT) == before
+
+
+def test_packet_rules_and_networks_of_pods_go_and_others_stay(host: CopiedHost, nodes: list[Node]) -> None:
+    need_program("iptables")
+    host.sh("iptables -N MINE; iptables -A INPUT -j MINE; iptables -A MINE -s 192.0.2.1 -j DROP; ip netns add mine")
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+    marker.own_pods()
+    host.sh(
+        "iptables -t nat -N KUBE-SERVICES; iptables -t nat -A PREROUTING -j KUBE-SERVICES; iptables -N KUBE-FORWARD;"
+        "ip6tables -t nat -N CNI-HOSTPORT-DNAT; ip6tables -t nat -A OUTPUT -j CNI-HOSTPORT-DNAT;"
+        "ip netns add cni-1234; ip link add veth1 type veth peer name eth0 netns cni-1234"
+    )
+
+    for _ in range(2):
+        marker.own_pods()
+    assert marker.changes() == (Change("pods", "k8s.io", "netns"),)
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+    assert host.sh("ip netns list; ip6tables-save -t nat | grep CNI || true") == "mine\n"
 
 
 def test_a_machine_that_lost_our_mark_is_not_changed(host: CopiedHost, nodes: list[Node]) -> None:
