@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from providers.contracts import Deadline, Output
+from providers.ssh import keys
 from providers.ssh.access import Access, Agent, Endpoint, Jump, KeyFile, Patience
 from providers.ssh.node import SshNode
 from providers.ssh.session import Ssh
@@ -372,6 +373,18 @@ def test_a_key_file_that_cannot_be_used_is_said(case: str, server: Sshd, access:
         pytest.raises(UsageError, match=expected[case]),
     ):
         node.run(("true",), deadline=within())
+
+
+def test_a_key_made_for_the_run_opens_once_the_machine_knows_it(server: Sshd, access: Access, tmp_path: Path) -> None:
+    made = keys.make_key(tmp_path / "id", "job-1")
+    endpoint = Endpoint("127.0.0.1", server.port)
+    assert refusal(replace(access, identity=made), endpoint, tmp_path).reason == "denied"
+
+    with opened(access, endpoint, tmp_path) as node:
+        known = server.folder / "authorized_keys"
+        node.put(known.read_bytes() + f"{keys.public_key(made)}\n".encode(), str(known), deadline=within(), mode=0o600)
+    with opened(replace(access, identity=made), endpoint, tmp_path) as node:
+        assert node.run(("echo", "in"), deadline=within()).stdout == "in\n"
 
 
 @pytest.fixture
