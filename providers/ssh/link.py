@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import asyncssh
 
@@ -21,13 +21,6 @@ _HOST_KEYS = {
     **dict.fromkeys(("rsa-sha2-512", "rsa-sha2-256"), "ssh-rsa"),
 }
 _CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"  # images are large: 1.6 times as fast as the usual first
-
-
-class Tunnel(Protocol):
-    """What gives the connection through which others go."""
-
-    async def connection(self) -> asyncssh.SSHClientConnection:
-        """Return a living connection."""
 
 
 class _Watch(asyncssh.SSHClient):
@@ -64,9 +57,9 @@ class Target:
 
 
 class Link:
-    """A machine's connection. Lives on the event loop; no method is for other threads."""
+    """A machine's connection, through that of ``tunnel`` if given. Lives on the event loop, not for other threads."""
 
-    def __init__(self, target: Target, keys: HostKeys, tunnel: Tunnel | None = None) -> None:
+    def __init__(self, target: Target, keys: HostKeys, tunnel: Link | None = None) -> None:
         self.target = target
         self.sessions = asyncio.Semaphore(SESSIONS)
         self._keys = keys

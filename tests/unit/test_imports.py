@@ -30,7 +30,20 @@ ALLOWED = {
 }
 
 # what `e2e --help` may not load: each costs more than click itself
-HEAVY = ("pydantic", "yaml", "rich", "lightkube", "httpx2", "google", "lxml", "pytest", "jinja2", "psutil", "asyncio")
+HEAVY = (
+    "pydantic",
+    "yaml",
+    "rich",
+    "lightkube",
+    "httpx2",
+    "google",
+    "lxml",
+    "pytest",
+    "jinja2",
+    "psutil",
+    "asyncio",
+    "asyncssh",
+)
 
 
 def our_imports(path: Path) -> set[str]:

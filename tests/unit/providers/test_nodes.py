@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +109,31 @@ def test_what_does_not_pass_is_raised(reason: str, seconds: float) -> None:
 
     with pytest.raises(NodeUnreachable):
         wait_until_reachable(node, passing=frozenset({"closed"}), deadline=within(seconds), sleep=lambda _: None)
+
+
+def test_a_fake_node_keeps_files_and_hands_out_answers(tmp_path: Path) -> None:
+    node = FakeNode(answers={"cat": lambda argv, stdin: f"{argv[1]}{stdin.decode()}", "cat /x": "the longest wins"})
+    (tmp_path / "source").write_bytes(b"content")
+
+    node.put(tmp_path / "source", "/etc/file", deadline=within(), mode=0o600)
+    whole = node.get("/etc/file", tmp_path / "got", deadline=within(), limit_bytes=4)
+    with node.stream(("cat", "/y"), deadline=within(), stdin=b"!") as chunks:
+        streamed = b"".join(chunks)
+
+    assert (whole, (tmp_path / "got").read_bytes(), streamed) == (False, b"cont", b"/y!")
+    assert node.run(("cat", "/x"), deadline=within()).stdout == "the longest wins"
+    assert node.ran == [
+        (("put", "/etc/file", "600"), b"content"),
+        (("get", "/etc/file"), b""),
+        (("cat", "/y"), b"!"),
+        (("cat", "/x"), b""),
+    ]
+    with pytest.raises(CommandError, match="No such file"):
+        node.get("/etc/other", tmp_path / "other", deadline=within(), limit_bytes=4)
+
+
+def test_the_earlier_of_two_deadlines_holds_under_its_name() -> None:
+    step = within(10)
+
+    assert (step.at_most(1, "apt-get").what, step.at_most(1, "apt-get").total_s) == ("apt-get", 1)
+    assert step.at_most(100, "apt-get") is step
