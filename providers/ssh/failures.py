@@ -94,7 +94,7 @@ def _denied(attempt: Attempt) -> NodeUnreachable:
     key = attempt.access.identity
     what = f"{attempt.place} lets nobody in as {attempt.access.user} with {key}: another user, or another key"
     hint = attempt.login
-    if isinstance(key, KeyFile):
+    if isinstance(key, KeyFile) and not attempt.via:
         hint = f"ssh-copy-id -i {key.path}.pub -p {attempt.endpoint.port} {attempt.access.user}@{attempt.endpoint.host}"
     return attempt.unreachable("denied", what, hint)
 
