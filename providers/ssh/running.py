@@ -66,17 +66,16 @@ class Running:
 
     async def read(self) -> bytes:
         """Return the next bytes of stdout; none at the end. Raises as ``Node.run`` does."""
+        limit = asyncio.timeout_at(self._order.ends_at + GRACE_S)
         try:
-            async with asyncio.timeout_at(self._order.ends_at + GRACE_S):
+            async with limit:
                 chunk = await self._process.stdout.read(CHUNK_BYTES)
                 self._tail.add(chunk)
                 if not chunk:
                     await asyncio.gather(*self._tasks)
                     await self._process.wait_closed()
-        except TimeoutError as exc:
-            raise self._order.too_late(self._tail.text()) from exc
-        except (asyncssh.Error, OSError) as exc:
-            raise self._lost(exc) from exc
+        except (asyncssh.Error, OSError) as exc:  # a connection may time out, too
+            raise (self._order.too_late(self._tail.text()) if limit.expired() else self._lost(exc)) from exc
         if not chunk:
             self._judge()
         return chunk

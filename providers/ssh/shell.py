@@ -50,21 +50,21 @@ class Shell:
         return Running(order, process, itertools.chain(self._password(), source), sessions.release)
 
     async def _open(self, order: Order) -> asyncssh.SSHClientProcess[bytes]:
+        limit = asyncio.timeout_at(order.ends_at)
         try:
-            async with asyncio.timeout_at(order.ends_at):
+            async with limit:
                 give_up = asyncio.get_running_loop().time() + self._link.target.patience.connect_s
                 while asyncio.get_running_loop().time() < give_up:
                     with contextlib.suppress(asyncssh.ChannelOpenError):  # then nothing was run
                         return await self._session(order)
                     await asyncio.sleep(_PAUSE_S)
                 return await self._session(order)
-        except TimeoutError as exc:
-            raise order.too_late("") from exc
         except asyncssh.ChannelOpenError as exc:
             what = f"the SSH server starts no command: {visible(exc.reason, 200)}"
             raise self._unreachable("busy", what, "sshd -T | grep -i maxsessions   (on the machine)") from exc
-        except (asyncssh.Error, OSError) as exc:
-            raise lost_error(order.node, order.program, str(exc), "") from exc
+        except (asyncssh.Error, OSError) as exc:  # a connection may time out, too
+            lost = lost_error(order.node, order.program, str(exc), "")
+            raise (order.too_late("") if limit.expired() else lost) from exc
 
     async def _session(self, order: Order) -> asyncssh.SSHClientProcess[bytes]:
         connection = await self._link.connection()
