@@ -31,8 +31,15 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 LogLevel VERBOSE
 # by which bash believes that it is no first shell and leaves the start files of whoever runs the tests alone
-SetEnv SHLVL=2
+SetEnv SHLVL=2{environment}
 {more}
+"""
+
+# becomes nobody else: whoever runs the tests without root gets no further than that
+SUDO = """#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
 """
 
 
@@ -76,8 +83,19 @@ def write_config(folder: Path, *, port: int = 0, address: str = "127.0.0.1", mor
             make_key(folder / name)
     shutil.copy(folder / "id.pub", folder / "authorized_keys")
     config = folder / "sshd_config"
-    config.write_text(CONFIG.format(port=port or 22, address=address, folder=folder, more=more))
+    environment = "" if os.geteuid() == 0 else f" PATH={_fake_sudo(folder / 'bin')}:{os.defpath}"
+    config.write_text(
+        CONFIG.format(port=port or 22, address=address, folder=folder, more=more, environment=environment)
+    )
     return config
+
+
+def _fake_sudo(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    sudo = folder / "sudo"
+    sudo.write_text(SUDO)
+    sudo.chmod(0o755)
+    return folder
 
 
 @contextmanager
