@@ -272,6 +272,7 @@ undo_folder() {
 undo_file() {
     if [ -n "$2" ]; then
         # the copy stays until the line is dropped: this may be cut, and done again
+        mkdir -p -- "$(dirname "$1")"
         cp -a -T --remove-destination -- "$home/$2/file" "$1.e2e-former"
         mv -fT -- "$1.e2e-former" "$1"
     else

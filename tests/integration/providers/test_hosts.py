@@ -301,6 +301,17 @@ def test_changing_can_be_cut_at_any_point_and_is_undone_or_goes_on(host: CopiedH
     assert host.sh(SNAPSHOT) == before
 
 
+def test_a_file_comes_back_where_somebody_removed_its_folder(host: CopiedHost, nodes: list[Node]) -> None:
+    host.sh("mkdir /etc/x; echo mine > /etc/x/file")
+    marker = taken(nodes)
+    marker.write_file("/etc/x/file", b"ours\n")
+    marker.write_file("/etc/x/other", b"ours\n")
+    host.sh("rm -r /etc/x")
+    marker.give_back()
+
+    assert host.sh("ls /etc/x; cat /etc/x/file") == "file\nmine\n"
+
+
 @pytest.mark.parametrize("then", ["undo", "change"])
 def test_a_line_that_was_cut_in_the_middle_was_never_acted_upon(then: str, host: CopiedHost, nodes: list[Node]) -> None:
     marker = taken(nodes)
