@@ -78,6 +78,10 @@ class Marker:
         """Enable and start a systemd unit. One that was enabled before stays enabled."""
         self._change("unit", name)
 
+    def restart_at_the_end(self, unit: str) -> None:
+        """Have a unit of the machine's own restarted after whatever is recorded from here on is undone, such as its files."""
+        self._change("restart", unit)
+
     def set_sysctl(self, name: str, value: str) -> None:
         """Set a kernel setting until the machine is given back; ``name`` with dots."""
         self._change("sysctl", name, value)
@@ -89,7 +93,8 @@ class Marker:
     def own_pods(self) -> None:
         """Take what kubelet, CNI plugins and kube-proxy will make: containers, images, networks, packet rules.
 
-        Record it after containerd is there and before kubelet starts; refused where a Kubernetes left such things.
+        The last thing to record before kubelet is enabled, so that it is undone as soon as kubelet is stopped. Refused
+        where a Kubernetes left such things.
         """
         self._change("pods")
 

@@ -181,6 +181,10 @@ change_module() { # NAME
     modprobe "$1"
 }
 
+change_restart() { # UNIT: who asks restarts it now
+    recorded restart "$1" || record restart "$1" ""
+}
+
 apt() {
     # NEEDRESTART_SUSPEND: services of others are not restarted on our behalf
     NEEDRESTART_SUSPEND=1 DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends -o DPkg::Lock::Timeout=120 \
@@ -229,13 +233,33 @@ pods_ids() { # tasks, containers or images
     ctr -n k8s.io "$1" list -q
 }
 
+clear_pods() { # KIND WORDS…: of ctr; containerd itself removes some of them beside us
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        ids=$(pods_ids "$1")
+        [ -n "$ids" ] || return 0
+        for id in $ids; do said=$(ctr -n k8s.io "$@" "$id" 2>&1) || true; done
+        [ -z "$(pods_ids "$1")" ] || sleep 1
+    done
+    fail "containerd keeps $1: $said"
+}
+
+end_shims() { # the processes that held pods: a race with containerd leaves one now and then
+    for cmdline in $(grep -lsz '^k8s\.io$' /proc/[0-9]*/cmdline); do
+        case $(tr '\0' ' ' < "$cmdline" 2>/dev/null) in
+            *containerd-shim*' -namespace k8s.io '*) pid=${cmdline#/proc/} && kill -s KILL "${pid%/cmdline}" ;;
+        esac
+    done
+}
+
 undo_pods() { # "k8s.io" FORMER: whether there was a folder of network namespaces
     if systemctl is-enabled --quiet containerd 2>/dev/null; then # one that stopped left its pods running
         systemctl start containerd
     fi
-    for id in $(pods_ids tasks); do ctr -n k8s.io tasks rm -f "$id"; done
-    for id in $(pods_ids containers); do ctr -n k8s.io containers rm "$id"; done
-    for id in $(pods_ids images); do ctr -n k8s.io images rm --sync "$id"; done
+    clear_pods tasks rm -f
+    end_shims
+    clear_pods containers rm
+    clear_pods images rm --sync
+    [ ! -S /run/containerd/containerd.sock ] || ctr namespaces rm k8s.io >/dev/null 2>&1 || true # made again when needed
     for name in $(ip netns list | sed -n 's/^\(cni-[^ ]*\).*/\1/p'); do ip netns del "$name"; done
     if [ -z "$2" ] && [ -d /run/netns ] && [ -z "$(ls -A /run/netns)" ]; then
         while is_mounted /run/netns; do umount /run/netns; done
@@ -318,6 +342,10 @@ undo_unit() {
     systemctl disable --quiet --now "$1"
 }
 
+undo_restart() {
+    systemctl try-restart "$1"
+}
+
 undo_sysctl() {
     key=/proc/sys/$(echo "$1" | tr . /)
     [ ! -e "$key" ] || echo "$2" > "$key"
@@ -351,7 +379,7 @@ undo_last() { # undoes the last change and prints what is left
     subject=$(echo "$line" | cut -f 2)
     former=$(echo "$line" | cut -f 3)
     case $kind in
-        folder | file | tree | link | route | chain | mount | unit | sysctl | module | packages | pods) ;;
+        folder | file | tree | link | route | chain | mount | unit | restart | sysctl | module | packages | pods) ;;
         *) fail "the journal has a change that is unknown here: $kind" ;;
     esac
     echo "$kind $subject" >&2
