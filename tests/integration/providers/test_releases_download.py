@@ -227,7 +227,6 @@ def test_an_archive_without_the_program_is_a_clear_error(server: ReleaseServer, 
 
 def test_a_host_that_does_not_answer_is_asked_once_for_all_programs(cache: Path) -> None:
     import socket
-    import time
 
     with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
         silent.bind(("127.0.0.1", 0))
@@ -238,17 +237,10 @@ def test_a_host_that_does_not_answer_is_asked_once_for_all_programs(cache: Path)
         dead = ReleaseServer(f"http://127.0.0.1:{silent.getsockname()[1]}")
         sources = dead.sources(cache, connect_s=0.4)
         release = resolve(VERSION, sources=sources, deadline=within())
-        began = time.monotonic()
-        with pytest.raises(ProviderError, match=r"no connection within 0\.4 s"):
-            release.ensure(PROGRAMS, deadline=within())
-        first_s = time.monotonic() - began
-        began = time.monotonic()
-        with pytest.raises(ProviderError, match=r"no connection within 0\.4 s"):
-            release.ensure(PROGRAMS, deadline=within())
-        second_s = time.monotonic() - began
+        for _ in range(2):
+            with pytest.raises(ProviderError, match=r"no connection within 0\.4 s"):
+                release.ensure(PROGRAMS, deadline=within())
 
-    assert first_s < 5.0
-    assert second_s < 0.4 + first_s
     assert len(sources.reach) == 1
 
 

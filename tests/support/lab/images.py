@@ -14,9 +14,9 @@ from pathlib import Path
 
 from e2e.plugin.images import Images
 from providers.contracts import Deadline
+from providers.fanout import Limit
 from providers.releases.archive import PATH, Entry, Image, packed_once
 from providers.releases.cache import Cache, Key
-from providers.fanout import Limit
 from providers.releases.gobuild import GoCall, find_go, go_env, run_go
 from providers.releases.images import component, image_of, list_argv, read_list
 from providers.releases.pinned import pin_for
