@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sshd import need_sshd, write_config
+from tests.support.sshd import ENDS_WITH_US, need_sshd, write_config
 
 # a tmpfs for what changes: an overlay cannot have another one as its upper folder
 SETUP = """
@@ -95,7 +95,7 @@ def copied_host(folder: Path, name: str = "copy", like: CopiedHost | None = None
     config = write_config(keys)
     upper = folder / "upper"
     upper.mkdir()
-    space = ("unshare", "--mount", "--net", "--pid", "--uts", "--fork", "--kill-child=SIGKILL")
+    space = (*ENDS_WITH_US, "unshare", "--mount", "--net", "--pid", "--uts", "--fork", "--kill-child=SIGKILL")
     host = subprocess.Popen(
         [*space, "sh", "-c", SETUP, "sh", str(upper), str(config.parent), name],
         stdin=subprocess.DEVNULL,

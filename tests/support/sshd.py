@@ -17,6 +17,8 @@ import pytest
 
 SSHD = "/usr/sbin/sshd"
 START_S = 10.0
+# a killed test run leaves no server
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 CONFIG = """
 Port {port}
@@ -108,7 +110,7 @@ def run_sshd(folder: Path, *, address: str = "127.0.0.1", port: int = 0, more: s
     config = write_config(folder, port=port, address=address, more=more)
     with (folder / "log").open("ab") as log:
         server = subprocess.Popen(
-            [program, "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [*ENDS_WITH_US, program, "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
         _wait_for_greeting(server, address, port, folder / "log")
