@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import click
@@ -17,13 +16,9 @@ CONNECT_S = 5.0
 def brief_patience() -> Patience:
     """Return the patience of somebody who waits: seconds, and the first wait is told on stderr."""
     from upload.store import Patience
+    from upload.store.patience import once
 
-    said, lock = [False], Lock()
+    def tell(text: str) -> None:
+        click.echo(f"e2e: {text} for {LOOK_S:.0f} s", err=True)
 
-    def tell(what: str, error: Exception, _pause_s: float) -> None:
-        with lock:
-            if not said[0]:
-                said[0] = True
-                click.echo(f"e2e: {what}: {type(error).__name__}; trying again for {LOOK_S:.0f} s", err=True)
-
-    return Patience(operation_s=LOOK_S, connect_s=CONNECT_S, on_wait=tell)
+    return Patience(operation_s=LOOK_S, connect_s=CONNECT_S, on_wait=once(tell))

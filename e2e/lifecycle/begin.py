@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from e2e.lifecycle.addresses import SITE, addresses, store_folder
 from e2e.lifecycle.buildlog import BuildLog
 from e2e.lifecycle.display import Display
 from e2e.lifecycle.folder import STATE, RunFolder, create_folder
-from e2e.lifecycle.publish import build_of, store_of
+from e2e.lifecycle.publish import build_of, store_of, store_until
 from e2e.lifecycle.run import Run, Tools
 from e2e.lifecycle.signals import Signals
 from e2e.lifecycle.state import CLAIM, Keep, RunState, build_moment, build_number, run_name
@@ -29,6 +30,7 @@ from upload.model import BuildRef
 
 if TYPE_CHECKING:
     from providers.config.model import JobConfig
+    from upload.store.base import Store
 
 NAME_TRIES = 60
 KEPT_S = 24 * 3600  # how long a kept cluster is its owner's
@@ -85,7 +87,8 @@ def begun(
         try:
             make_artifacts(order.artifacts or settings.artifacts)  # its own folder is named after the build it gets
             # a claim that is cut in the middle may have been stored: the first signal waits for it
-            state = signals.cuttable(lambda: claim_build(order, settings, folder, state, deadline), deadline, at=2)
+            open_store = partial(store_until, deadline=deadline, tell=display.note)
+            state = signals.cuttable(lambda: claim_build(order, settings, folder, state, open_store), deadline, at=2)
         except (UsageError, ResultsError):
             (folder.path / STATE).unlink()  # there is no build, so there is no run
             raise
@@ -199,7 +202,9 @@ def first_state(order: Order, settings: Settings, version: Version, *, name: str
     )
 
 
-def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunState, deadline: Deadline) -> RunState:
+def claim_build(
+    order: Order, settings: Settings, folder: RunFolder, state: RunState, open_store: Callable[[RunState], Store]
+) -> RunState:
     """Take a build id in the store, rename the run after it, and return its state, which is on disk.
 
     Raises: ResultsError when the store cannot be written, UsageError for an id that cannot be had.
@@ -209,7 +214,7 @@ def claim_build(order: Order, settings: Settings, folder: RunFolder, state: RunS
     from upload.claim import claim
 
     ref = claim(
-        store_of(state, deadline),
+        open_store(state),
         BuildRef(state.prefix, state.job_name, order.build),
         Started(timestamp_s=state.started_s, node=settings.node, version=state.version),
         now_s=state.started_s if order.build else build_moment(state.build),

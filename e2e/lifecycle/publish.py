@@ -10,6 +10,7 @@ Frozen, because a publish that was cut goes on in a later process: what it sends
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def publish_open_run(run: Run, deadline: Deadline) -> None:
     from upload.send import send
 
     run.forgive(PUBLISH_STEP)  # what an earlier try met is no result of this run
-    store = store_of(run.state, deadline)
+    store = store_until(run.state, deadline, run.recorder.note)
     place = frozen_folder(run.folder)
     plan = read_plan(place) or freeze(run, store)
     deadline.check()
@@ -139,16 +140,23 @@ def show_site(run: Run, store: Store) -> None:
         run.recorder.note(f"the site was not made: {error}")
 
 
-def store_of(state: RunState, deadline: Deadline | None = None) -> Store:
-    """Return the store that a run publishes into.
+def store_of(state: RunState) -> Store:
+    """Return the store that a run publishes into, to look at it."""
+    from upload.store import open_store
 
-    With a deadline it gives up shortly before: an address that does not answer is named, not only the step that waited.
+    return open_store(state.store)
+
+
+def store_until(state: RunState, deadline: Deadline, tell: Callable[[str], None]) -> Store:
+    """Return the store that a run publishes into; it tells of its first wait.
+
+    It gives up shortly before the deadline: an address that does not answer is named, not only the step that waited.
     """
     from upload.store import Patience, open_store
+    from upload.store.patience import once
 
-    if deadline is None:
-        return open_store(state.store)
-    return open_store(state.store, patience=Patience(remaining_s=lambda: deadline.remaining_s() - SPARE_S))
+    patience = Patience(remaining_s=lambda: deadline.remaining_s() - SPARE_S, on_wait=once(tell))
+    return open_store(state.store, patience=patience)
 
 
 def build_of(state: RunState) -> BuildRef:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from e2e.lifecycle.attach import Later, adopt_claim, attached, find_run, take_over
 from e2e.lifecycle.display import make_display
-from e2e.lifecycle.publish import frozen_folder, store_of
+from e2e.lifecycle.publish import frozen_folder, store_until
 from e2e.lifecycle.run import Run
 from e2e.lifecycle.sequence import STEPS, perform
 from e2e.lifecycle.state import build_number
@@ -85,7 +85,8 @@ def take_id(run: Run, settings: Settings, token: str) -> BuildRef:
     from upload.claim import claim, newest_number
     from upload.layout import as_integer
 
-    state, store = run.state, store_of(run.state, run.tools.budget.deadline("publish"))
+    state = run.state
+    store = store_until(state, run.tools.budget.deadline("publish"), run.recorder.note)
     started = Started(timestamp_s=state.started_s, node=settings.node, version=state.version)
 
     def take(number: str, tried: str) -> BuildRef:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import TypeVar
 
 from upload.errors import DeadlineExceeded
@@ -20,6 +21,17 @@ def _for_ever() -> float:
 
 def _in_silence(_what: str, _error: Exception, _pause_s: float) -> None:
     pass
+
+
+def once(tell: Callable[[str], None]) -> Callable[[str, Exception, float], None]:
+    """Return an ``on_wait`` that tells in one line of the first wait, and of no other."""
+    lock = Lock()
+
+    def on_wait(what: str, error: Exception, _pause_s: float) -> None:
+        if lock.acquire(blocking=False):  # and never released
+            tell(f"{what}: {type(error).__name__}; trying again")
+
+    return on_wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,3 +104,4 @@ def test_store_that_does_not_answer_is_named_before_anything_is_made(online: Har
 
     assert (done.code, nowhere.folders(), nowhere.strays()) == (4, [], []), done.err
     assert f"e2e: {bucket.uri}/logs/{JOB}/latest-build.txt: " in done.err
+    assert done.err.count("; trying again") == 1
