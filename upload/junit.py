@@ -55,8 +55,8 @@ def iter_junit(
 
     ``name`` is the place that cases and findings give as their source. ``published``: the file comes from a bucket,
     so a case's ``name`` is what readers show and stays as it is; otherwise it gets its published name.
-    ``censor`` is given each attribute as it was written, before names are escaped and long ones cut; texts are the
-    caller's. Each ``<flakyFailure>`` and ``<rerunFailure>`` is a case of its own, in the order of the attempts.
+    ``censor`` is given each attribute as it was written, before names are escaped and long ones cut, and what is left
+    of a text that is cut; other texts are the caller's. Each ``<flakyFailure>`` and ``<rerunFailure>`` is a case of its own, in the order of the attempts.
     Findings: ``report.empty``, ``report.dtd``, ``report.malformed``, ``report.truncated`` (errors: what comes after is
     unknown); ``report.root``, ``report.encoding``, ``report.characters``, ``report.time``, ``report.long`` (warnings).
     Raises: OSError when ``source`` cannot be read.
@@ -155,11 +155,11 @@ class _Reader:
         if tag in ROOTS:
             self._enter_suite(attributes.get("name", "").strip())
         elif tag == "testcase":
-            self._drafts.append(Draft(attributes))
+            self._drafts.append(Draft(attributes, censor=self._censor))
         elif self._drafts:
             sink = self._drafts[-1].open(tag, attributes, inside=inside.piece if inside else None)
         elif tag in FAILURES:  # beside the cases: the suite itself failed
-            self._drafts.append(Draft({"name": self._suites[-1]}, of_suite=True))
+            self._drafts.append(Draft({"name": self._suites[-1]}, of_suite=True, censor=self._censor))
             sink = self._drafts[-1].open(tag, attributes, inside=None)
         self._sinks.append(sink)
         self._listen(sink)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -49,13 +49,13 @@ class Piece:
 
     __slots__ = ("_is_shortened", "message", "output", "seconds", "text", "type")
 
-    def __init__(self, attributes: Mapping[str, str], room: int) -> None:
+    def __init__(self, attributes: Mapping[str, str], room: int, censor: Callable[[str], str]) -> None:
         self.message = shortened(attributes.get("message", ""), room)
         self.type = shortened(attributes.get("type", ""), room)
         self.seconds = attributes.get("time")
         self._is_shortened = any(len(attributes.get(key, "")) > room for key in ("message", "type"))
-        self.text = LongText(room)
-        self.output = LongText(room)
+        self.text = LongText(room, censor)
+        self.output = LongText(room, censor)
 
     def reason(self) -> str:
         """Return message and text as one, the message only if the text does not say it."""
@@ -89,9 +89,12 @@ class Draft:
     Of one that is too long for the memory the beginning and the end are kept; ``is_cut``: children were left out.
     """
 
-    __slots__ = ("attributes", "is_cut", "of_suite", "output", "pieces", "properties")
+    __slots__ = ("_censor", "attributes", "is_cut", "of_suite", "output", "pieces", "properties")
 
-    def __init__(self, attributes: Mapping[str, str], *, of_suite: bool = False) -> None:
+    def __init__(
+        self, attributes: Mapping[str, str], *, of_suite: bool = False, censor: Callable[[str], str] = str
+    ) -> None:
+        self._censor = censor
         self.attributes = attributes
         self.of_suite = of_suite
         self.is_cut = False
@@ -105,13 +108,13 @@ class Draft:
             if len(self.pieces) >= MOST_CHILDREN:
                 self.is_cut = True
                 return None
-            piece = Piece(attributes, self._room())
+            piece = Piece(attributes, self._room(), self._censor)
             self.pieces.append((tag, piece))
             return Sink(piece.text, piece)
         if tag in OUTPUTS:  # inside <rerunFailure> it belongs to that attempt
             if inside:
                 return Sink(inside.output, inside)
-            self.output = self.output or LongText()
+            self.output = self.output or LongText(censor=self._censor)
             return Sink(self.output, None)
         if tag == "property":
             self._keep_property(attributes)

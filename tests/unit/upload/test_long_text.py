@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upload.long_text import LongText, shortened
+from upload.long_text import LONGEST_WORD, LongText, shortened
 
 
 @given(st.lists(st.text(max_size=12), max_size=12), st.integers(0, 10).map(lambda n: 2 * n))
@@ -37,4 +37,18 @@ def test_memory_is_that_of_the_ends() -> None:
     for _ in range(1_000):
         long.append("x" * 30)
 
-    assert long.kept <= 150
+    assert long.kept <= 150 + 2 * LONGEST_WORD
+
+
+@pytest.mark.parametrize("length", [105, 30_000], ids=["little-is-left-out", "much-is-left-out"])
+@pytest.mark.parametrize("place", range(0, 60, 3))
+def test_no_part_of_a_secret_with_blanks_on_a_cut_is_kept(place: int, length: int) -> None:
+    secret = "correct horse battery"
+    text = "- " * 20 + "-" * (place % 2) + " " * (place // 2) + secret
+    text = text + " -" * ((length - len(text)) // 2) + " " + secret + " " * place
+    long = LongText(100, lambda text: text.replace(secret, "*" * len(secret)))
+    for start in range(0, len(text), 7):
+        long.append(text[start : start + 7])
+
+    ends = long.text().replace(secret, "")
+    assert [word for word in secret.split() if word in ends] == []
