@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from providers.releases.programs import PROGRAMS
 from tests.support.release_server import script
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +36,7 @@ def test_json_tells_providers_and_origins_and_writes_nothing(tmp_path: Path) -> 
     assert told["kubernetes"]["version"] == "v1.36.3"
     assert told["kubernetes"]["source"] == "pinned (offline, asked for release/stable)"
     assert {b["program"]: (b["place"], b["detail"]) for b in told["binaries"]} == dict.fromkeys(
-        (*KUBERNETES, "etcd", "kwok", "kwokctl"), ("nowhere", "there is no go on PATH")
+        PROGRAMS, ("nowhere", "there is no go on PATH")
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -6,12 +6,10 @@ from e2e.lifecycle.tools import LaterBinaries
 from providers.contracts import Binaries, Deadline
 from providers.testing import FolderBinaries
 
-WITHIN = Deadline.after(60, "looking")
-
 
 def test_programs_are_looked_for_when_one_is_asked_for_and_once(tmp_path: Path) -> None:
     (tmp_path / "kubelet").write_text("")
-    asked: list[Deadline] = []
+    within, asked = Deadline.after(60, "looking"), list[Deadline]()
 
     def resolve(deadline: Deadline) -> Binaries:
         asked.append(deadline)
@@ -20,9 +18,9 @@ def test_programs_are_looked_for_when_one_is_asked_for_and_once(tmp_path: Path) 
     later = LaterBinaries("v1.36.3", resolve)
     before = list(asked)
 
-    found = later.get("kubelet", deadline=WITHIN)
-    older = later.other("v1.33.5", platform="linux/arm64", deadline=WITHIN)
+    found = later.get("kubelet", deadline=within)
+    older = later.other("v1.33.5", platform="linux/arm64", deadline=within)
 
-    assert (before, asked) == ([], [WITHIN])
+    assert (before, asked) == ([], [within])
     assert (found, older) == (tmp_path / "kubelet", FolderBinaries(tmp_path, "v1.33.5"))
-    assert later.published("kubelet", deadline=WITHIN) is None
+    assert later.published("kubelet", deadline=within) is None
