@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,35 +23,36 @@ def write_junit(attempts: Sequence[Attempt], path: Path) -> None:
 
     An attempt whose file is not whole has the cases that finished; one without any is left out.
     """
-    kept = [(file, cases) for file, cases in attempts if cases or _is_whole(file)]
-    if len(kept) == 1 and _is_whole(kept[0][0]):
-        shutil.copyfile(kept[0][0], path)
-    elif kept:
-        _join(kept, path)
+    kept = [(file if _is_whole(file) else None, cases) for file, cases in attempts]
+    kept = [(whole, cases) for whole, cases in kept if whole or cases]
+    match kept:
+        case []:
+            return
+        case [(Path() as whole, _)]:
+            shutil.copyfile(whole, path)
+        case _:
+            _join(kept, path)
 
 
-def _join(attempts: Sequence[Attempt], path: Path) -> None:
+def _join(attempts: Sequence[tuple[Path | None, Sequence[Case]]], path: Path) -> None:
     # not junitparser: its parser refuses texts of more than ten million characters, which a log in a failure may have
     from xml.etree.ElementTree import Element, ElementTree
 
     joined = Element("testsuites")
-    for file, cases in attempts:
-        joined.extend(_suites(file, cases))
+    for whole, cases in attempts:
+        joined.extend(_suites(whole, cases))
     ElementTree(joined).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _suites(file: Path, cases: Sequence[Case]) -> Iterator[Element]:
+def _suites(whole: Path | None, cases: Sequence[Case]) -> Iterator[Element]:
     from xml.etree.ElementTree import ParseError, parse
 
     from upload.junit_render import render_one
 
-    try:
-        root = parse(file).getroot() if _is_whole(file) else None  # noqa: S314  # what pytest wrote; publishing checks it
-    except ParseError:  # its end is there, but what a killed or broken writer left before it is no XML
-        root = None
-    if root is None:
-        root = parse(BytesIO(render_one(cases))).getroot()  # noqa: S314  # ours
-    return root.iter("testsuite")
+    if whole:
+        with suppress(ParseError):  # its end is there, but what a broken writer left before it is no XML
+            return parse(whole).getroot().iter("testsuite")  # noqa: S314  # what pytest wrote; publishing checks it
+    return parse(BytesIO(render_one(cases))).getroot().iter("testsuite")  # noqa: S314  # ours
 
 
 def _is_whole(path: Path) -> bool:
