@@ -22,6 +22,7 @@ from typing import Any
 
 from e2e.lifecycle.state import RunState
 from providers.contracts import Cluster
+from providers.locks import try_lock
 from upload.errors import HarnessError, UsageError
 
 STATE = "state.json"
@@ -138,7 +139,7 @@ class RunFolder:
         except FileNotFoundError:
             return False
         try:
-            return not _try_lock(handle, fcntl.LOCK_SH)
+            return not try_lock(handle, fcntl.LOCK_SH)
         finally:
             os.close(handle)
 
@@ -223,15 +224,7 @@ def _sync_folder(path: Path) -> None:
 def _lock_soon(handle: int) -> bool:
     """Lock, or return False when a process keeps it; one that only looks (``is_held``) is gone at once."""
     for _ in range(LOOKS):
-        if _try_lock(handle):
+        if try_lock(handle):
             return True
         time.sleep(LOOK_S)
     return False
-
-
-def _try_lock(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

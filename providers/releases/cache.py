@@ -10,7 +10,6 @@ An entry is one folder, so that one rename publishes the program together with w
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -22,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from providers.contracts import Deadline
+from providers.locks import lock
 from upload.errors import ProviderError
 
-LOCK_POLL_S = 0.1
 UNUSED_S = 60 * 86400
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -96,9 +95,7 @@ class Cache:
         except OSError as exc:
             raise _broken(self.root, "cannot be written", exc) from exc
         try:
-            while not _try_lock(handle):
-                deadline.check()
-                time.sleep(LOCK_POLL_S)
+            lock(handle, deadline)
             yield
         finally:
             os.close(handle)
@@ -177,14 +174,6 @@ class Cache:
                 hint="export E2E_CACHE_DIR=/a/folder/of/yours",
             )
         return folder
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _sync(path: Path) -> None:

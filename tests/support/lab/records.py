@@ -11,10 +11,8 @@ One place for the machine, not one for each cache: bridges, control groups and s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from providers.contracts import Deadline
+from providers.locks import lock
 from tests.support.lab.values import LABS, LabHost, LabNames
 from upload.errors import ProviderError
 
 FOLDER = Path("/var/lib/federated-e2e-lab")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-LOCK_POLL_S = 0.1
 PRIVATE = 0o700
 
 
@@ -124,9 +122,7 @@ class Ledger:
         self.folder.chmod(PRIVATE)
         handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            while not _try_lock(handle):
-                deadline.check()
-                time.sleep(LOCK_POLL_S)
+            lock(handle, deadline)
             yield
         finally:
             os.close(handle)
@@ -152,11 +148,3 @@ class Ledger:
             record = Record.from_json(json.loads((self.of(number) / "record.json").read_bytes()))
             return record if record.number == number else None
         return None
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
