@@ -14,6 +14,7 @@ RESULTS ?= _results/bucket
 HOSTS ?= 2
 export JOB RESULTS HOSTS
 PYTEST := $(BIN)/python -m pytest
+LAB := tests/support/lab
 PACKAGES := e2e providers upload dashboard_feed
 
 # one that lost its Python or its command is set up again
@@ -49,7 +50,8 @@ $(READY): requirements.lock pyproject.toml
 venv: $(READY) ## set up .venv from the lock
 
 e2e: $(READY) ## run the main job on this machine (JOB=name for another one)
-	@$(BIN)/e2e run "$$JOB" --results "$$RESULTS"
+	@$(if $(wildcard $(LAB)/configs/$(JOB).yaml),tests/support/install-debian-packages; $(BIN)/python -m tests.support.lab job "$$JOB" --) \
+		$(BIN)/e2e run "$$JOB" --results "$$RESULTS"
 
 test: $(READY) test-deps ## run every test but the full matrices
 	$(PYTEST) -m "not full"

@@ -103,8 +103,8 @@ def _secrets(variables: Mapping[str, str]) -> Iterator[str]:
 
 
 def _credential_files(variables: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the files that the cloud SDKs' credential chains read."""
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_CERTIFICATE_PATH"):
+    """Yield the files that the cloud SDKs' credential chains read, and the key that opens machines."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_CERTIFICATE_PATH", "E2E_SSH_IDENTITY"):
         if variables.get(name):
             yield Path(variables[name])
     if home := variables.get("HOME"):

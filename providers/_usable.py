@@ -86,5 +86,11 @@ def is_ready(node: dict[str, Any]) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
+def takes_pods(node: dict[str, Any]) -> bool:
+    """Say whether ordinary pods may be placed on a node: no taint keeps them away."""
+    taints = node.get("spec", {}).get("taints") or []
+    return not any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in taints)
+
+
 def _is_tainted(node: dict[str, Any]) -> bool:
     return any(taint.get("key") in NOT_READY_TAINTS for taint in node.get("spec", {}).get("taints") or [])

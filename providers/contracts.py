@@ -18,6 +18,8 @@ from upload.errors import DeadlineExceeded
 if TYPE_CHECKING:  # pydantic costs 0.2 s, and every worker of the suite reads the facts of a Cluster from here
     from pydantic import BaseModel
 
+    from providers.ssh.access import Access, Endpoint
+
 Clock = Callable[[], float]
 
 RUN_LABEL = "e2e-run"  # the label of everything a run creates inside a cluster
@@ -113,6 +115,24 @@ Role = Literal["control-plane", "worker"]
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that shall become a node. ``name``: in the cluster; ``endpoint``: where its SSH server is reached.
+
+    ``addresses``: those at which other nodes reach it, the preferred one first, if not the endpoint's.
+    """
+
+    name: str
+    role: Role
+    endpoint: Endpoint
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """The address at which other nodes reach it."""
+        return self.addresses[0] if self.addresses else self.endpoint.host
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """What a command printed on its way to exit code 0; what is no UTF-8 is replaced."""
 
@@ -162,9 +182,10 @@ class Node(Protocol):
 class Cluster:
     """Frozen facts about a cluster that is up; the same for every provider.
 
-    ``nodes``: node names. ``features``: what ``requires(...)`` may ask for: ``pods-run``, ``node-ssh``, ``dns``, …
+    ``nodes``: names of the nodes that take ordinary pods. ``features``: what ``requires(...)`` may ask for: ``pods-run``, ``node-ssh``, ``dns``, …
     ``kubectl``: the pinned client for this version. ``allow``: which of ``cluster_scoped``, ``disruptive``,
-    ``preempts``, ``node_ssh`` cases may run here (all of them on a cluster of our own).
+    ``preempts``, ``node_ssh`` cases may run here (all of them on a cluster of our own). ``machines``: the private file
+    through which ``providers.reach`` reaches the machines of nodes, where they are reached at all.
     """
 
     name: str
@@ -174,6 +195,7 @@ class Cluster:
     features: frozenset[str] = frozenset()
     kubectl: Path | None = None
     allow: frozenset[str] = frozenset({"cluster_scoped", "disruptive", "preempts", "node_ssh"})
+    machines: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as JSON values; ``from_json`` is the inverse."""
@@ -185,6 +207,7 @@ class Cluster:
             "features": sorted(self.features),
             "kubectl": str(self.kubectl) if self.kubectl else None,
             "allow": sorted(self.allow),
+            "machines": str(self.machines) if self.machines else None,
         }
 
     @classmethod
@@ -198,6 +221,7 @@ class Cluster:
             features=frozenset(facts["features"]),
             kubectl=Path(facts["kubectl"]) if facts["kubectl"] else None,
             allow=frozenset(facts["allow"]),
+            machines=Path(facts["machines"]) if facts.get("machines") else None,
         )
 
 
@@ -218,7 +242,7 @@ class Context:
     ``run``: ``<job>-<build>``; ``cluster``: ``c1`` …; ``folder``: this cluster's private state folder (mode 0700, made by
     the core, kept until down has succeeded), the only place where a provider keeps what it must remember;
     ``expires_s``: UTC epoch after which anybody may remove what the run created; ``keep_secret``: tell the censor a
-    value that must never be published.
+    value that must never be published; ``variables``: those of the environment that the provider's class asks for.
     """
 
     run: str
@@ -230,6 +254,7 @@ class Context:
     steps: StepRecorder
     binaries: Binaries
     keep_secret: Callable[[str], None] = field(default=lambda _value: None)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Provider(Protocol):
@@ -266,11 +291,35 @@ class ProviderType(Protocol):
         """Return the provider for these settings. Does no work."""
 
 
-class ChecksCluster(Protocol):
-    """An ability that a provider's class may have: say before anything is created what it cannot make."""
+class MachineMaker(Protocol):
+    """Makes machines and nothing more; ``providers.kubeadm`` makes a cluster of them. Found by ``federated_e2e.machines``.
 
-    @classmethod
-    def refusals(cls, spec: ClusterSpec) -> Mapping[str, str]:
+    Every method is idempotent and resumable. Machines are values: whoever works on them connects by ``access``.
+    """
+
+    def ensure(self, spec: ClusterSpec, ctx: Context) -> tuple[Machine, ...]:
+        """Return the machines of a cluster, control planes first, made where they are not there yet."""
+
+    def access(self, ctx: Context) -> Access:
+        """Return how one logs in to them. Raises: UsageError when what opens them is not given."""
+
+    def delete(self, ctx: Context) -> None:
+        """Remove the machines that ``ensure`` made. Nothing there is success, and so is a maker that makes none."""
+
+    def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
+        """List what carries the run's mark and is still there."""
+
+
+class ReadsEnvironment(Protocol):
+    """An ability of a provider's class: ask for variables of the environment, which configs never hold."""
+
+    variables: ClassVar[tuple[str, ...]]
+
+
+class ChecksCluster(Protocol):
+    """An ability that a provider may have: say before anything is created what it cannot make."""
+
+    def refusals(self, spec: ClusterSpec) -> Mapping[str, str]:
         """Return key of ``cluster:`` -> what is expected there instead. Empty: all is well. Opens and starts nothing."""
 
 

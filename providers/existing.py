@@ -70,6 +70,7 @@ class ExistingProvider:
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return the facts of the cluster, once it answered. Raises: UsageError for the file, ProviderError else."""
         from providers._kubeconfig import keep_secrets, minified, write_private
+        from providers._usable import takes_pods
 
         document = minified(self._settings.kubeconfig.expanduser(), self._settings.context)
         # a copy of the one context: whoever switches contexts between up and down must not turn down to another cluster
@@ -91,7 +92,7 @@ class ExistingProvider:
             name=ctx.cluster,
             kubeconfig=kubeconfig,
             version=version,
-            nodes=tuple(node["metadata"]["name"] for node in nodes),
+            nodes=tuple(node["metadata"]["name"] for node in nodes if takes_pods(node)),
             features=features,
             kubectl=ctx.binaries.get("kubectl", deadline=ctx.deadline),
             allow=frozenset(self._settings.allow),

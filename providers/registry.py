@@ -1,6 +1,7 @@
 """Find providers by entry point, each loaded when it is asked for: a broken one never disturbs another.
 
-An entry point of the group ``federated_e2e.providers`` names a ``ProviderType`` (providers/contracts.py).
+An entry point of the group ``federated_e2e.providers`` names a ``ProviderType`` (providers/contracts.py); one of the
+group ``federated_e2e.machines`` names a maker of machines, of which kubeadm makes a provider.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from providers.wording import nearest, visible
 from upload.errors import UsageError
 
 PROVIDERS: Final = "federated_e2e.providers"
+MACHINES: Final = "federated_e2e.machines"
 TESTERS: Final = "federated_e2e.testers"
 _OURS: Final = "federated-e2e"
 
@@ -46,7 +48,7 @@ class BrokenPlugin(UsageError):
 
 def provider_names() -> tuple[str, ...]:
     """Return the names of the installed providers, sorted. Loads none of them."""
-    return plugin_names(PROVIDERS)
+    return tuple(sorted({*plugin_names(PROVIDERS), *plugin_names(MACHINES)}))
 
 
 def plugin_names(group: str) -> tuple[str, ...]:
@@ -80,7 +82,8 @@ def check_settings(name: str, settings: dict[str, Any]) -> BaseModel:
 
 
 def _entry(name: str) -> EntryPoint:
-    found = [entry for entry in _entries(PROVIDERS, tuple(sys.path)) if entry.name == name]
+    path = tuple(sys.path)
+    found = [entry for entry in (*_entries(PROVIDERS, path), *_entries(MACHINES, path)) if entry.name == name]
     if not found:
         raise UnknownPlugin("provider", name, provider_names())
     if len(found) > 1:
@@ -102,6 +105,13 @@ def _load(entry: EntryPoint, _path: tuple[str, ...]) -> object:
         loaded = entry.load()
     except (Exception, SystemExit) as error:
         raise BrokenPlugin(entry, _said(error)) from error
+    if entry.group == MACHINES:
+        from providers.kubeadm.provider import provider_of
+
+        try:
+            loaded = provider_of(loaded)
+        except AttributeError as error:
+            raise BrokenPlugin(entry, _said(error)) from error
     _require_provider_type(entry, loaded)
     return loaded
 

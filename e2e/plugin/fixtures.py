@@ -140,7 +140,7 @@ def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubec
 
 @pytest.fixture(scope="session")
 def nodes(cluster: Cluster) -> tuple[str, ...]:
-    """Return the names of the nodes."""
+    """Return the names of the nodes that take ordinary pods, so not of control planes with their taint."""
     return cluster.nodes
 
 

@@ -12,6 +12,8 @@ TITLE_FLAGS = ("conformance", "serial", "slow", "disruptive")  # in this order a
 CONSENT = ("cluster_scoped", "disruptive", "preempts")
 CONSENT_OF_FEATURE = {"node-ssh": "node_ssh"}
 
+TWO_NODES = "two-nodes"  # no cluster declares it: it is counted
+
 # why a whole kind of cluster lacks a feature, for the reader of a skip
 EXPLAINED = {"pods-run": "hollow nodes"}
 
@@ -22,9 +24,8 @@ def reason_to_skip(cluster: Cluster, *, markers: Iterable[str], required: Iterab
     ``markers``: names of the case's markers; ``required``: features from ``requires(...)``.
     """
     wanted = sorted(set(required))
-    missing = [
-        f"{name} ({EXPLAINED[name]})" if name in EXPLAINED else name for name in wanted if name not in cluster.features
-    ]
+    has = {*cluster.features, *([TWO_NODES] if len(cluster.nodes) > 1 else [])}
+    missing = [f"{name} ({EXPLAINED[name]})" if name in EXPLAINED else name for name in wanted if name not in has]
     if missing:
         return f"cluster {cluster.name} lacks {', '.join(missing)}"
     present = set(markers)

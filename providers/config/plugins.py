@@ -11,7 +11,7 @@ from providers import registry
 from providers.config.explain import Sources, dotted, problems_of
 from providers.config.model import JobConfig
 from providers.config.problems import Problem
-from providers.contracts import ClusterSpec, ProviderType
+from providers.contracts import ClusterSpec, Provider, ProviderType
 from providers.wording import nearest, visible
 from upload.errors import UsageError
 
@@ -26,7 +26,7 @@ def plugin_problems(values: Mapping[str, Any], config: JobConfig | None, sources
     at = ("provider", "name")
     try:
         made = registry.provider_type(name)
-        registry.check_settings(name, {key: value for key, value in section.items() if key != "name"})
+        settings = registry.check_settings(name, {key: value for key, value in section.items() if key != "name"})
     except registry.UnknownPlugin as error:
         wanted = f"an installed provider: {', '.join(error.known) or 'none'}"
         yield Problem(sources.of_value(at), dotted(at), f"found '{visible(name)}'", wanted, error.near)
@@ -35,17 +35,17 @@ def plugin_problems(values: Mapping[str, Any], config: JobConfig | None, sources
     except UsageError as error:
         yield Problem(sources.of_value(at), dotted(at), str(error), "a provider that works")
     else:
-        yield from _needs_of(made, values, config, sources)
+        yield from _needs_of(made, made(settings), values, config, sources=sources)
 
 
 def _needs_of(
-    made: ProviderType, values: Mapping[str, Any], config: JobConfig | None, sources: Sources
+    made: ProviderType, provider: Provider, values: Mapping[str, Any], config: JobConfig | None, *, sources: Sources
 ) -> Iterator[Problem]:
     if made.owns_cluster and "kubernetes" not in values:
         # a default would test a silently older version (DESIGN section 4)
         wanted = JobConfig.model_fields["kubernetes"].description or ""
         yield Problem(sources.top, "kubernetes", "missing, and the provider makes the cluster", wanted)
-    refusals: Callable[[ClusterSpec], Mapping[str, str]] | None = getattr(made, "refusals", None)  # ChecksCluster
+    refusals: Callable[[ClusterSpec], Mapping[str, str]] | None = getattr(provider, "refusals", None)  # ChecksCluster
     if config is not None and refusals:
         shape = config.cluster.model_dump()
         for key, wanted in refusals(config.cluster.spec()).items():

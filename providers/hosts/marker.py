@@ -48,8 +48,12 @@ class Marker:
 
     def write_file(self, path: str, content: bytes | Path, *, mode: int = 0o644) -> None:
         """Write a file; what was there is kept on the machine and comes back."""
-        self._change("file", path)
+        self.own_file(path)
         self.node.put(content, path, deadline=self.deadline, mode=mode)
+
+    def own_file(self, path: str) -> None:
+        """Take a file that a command on the machine is about to write; what was there comes back."""
+        self._change("file", path)
 
     def own_tree(self, path: str) -> None:
         """Take a folder that is not there or empty: whatever anybody puts below it goes when the machine is given back."""

@@ -17,7 +17,7 @@ import click
 from e2e.cli import cli
 from providers.config import PRESETS, JobConfig
 from providers.config.schema import job_schema
-from providers.registry import provider_type
+from providers.registry import provider_names, provider_type
 from tests.support.contract import CONTRACT
 from upload.errors import Outcome
 from upload.rules.table import RULES
@@ -210,8 +210,11 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def variables_read() -> set[str]:
-    """Return every environment variable that the product reads or drops, by the names in its source."""
-    found: set[str] = set()
+    """Return every environment variable that the product reads or drops, by the names in its source.
+
+    Providers ask for theirs by name (``ReadsEnvironment``).
+    """
+    found = {name for made in map(provider_type, provider_names()) for name in getattr(made, "variables", ())}
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             if path.is_relative_to(ROOT / "e2e" / "suite"):

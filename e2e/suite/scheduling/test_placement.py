@@ -66,6 +66,7 @@ def test_node_selector(client: Client, namespace: str, nodes: tuple[str, ...], e
 
 
 @pytest.mark.cite("docs/concepts/scheduling-eviction/assign-pod-node#node-affinity")
+@pytest.mark.requires("two-nodes")
 def test_required_node_affinity(client: Client, namespace: str, nodes: tuple[str, ...], eventually: Eventually) -> None:
     """Scheduler should bind a pod only to a node that its required affinity names."""
     ours = {"key": HOSTNAME, "operator": "In", "values": list(nodes)}
@@ -78,6 +79,7 @@ def test_required_node_affinity(client: Client, namespace: str, nodes: tuple[str
 
 
 @pytest.mark.cite("docs/concepts/scheduling-eviction/assign-pod-node#inter-pod-affinity-and-anti-affinity")
+@pytest.mark.requires("two-nodes")
 def test_pod_affinity_and_anti_affinity(client: Client, namespace: str, eventually: Eventually) -> None:
     """Scheduler should put a pod beside the one it wants and away from the one it avoids."""
     term = {"labelSelector": {"matchLabels": {"app": "anchor"}}, "topologyKey": HOSTNAME}

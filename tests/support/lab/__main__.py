@@ -1,4 +1,4 @@
-"""``python -m tests.support.lab up|down``: hosts for a person, which stay until they are taken down."""
+"""``python -m tests.support.lab up|down|job``: hosts for a person, which stay until they are taken down, or for a job."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from providers.contracts import Deadline
+from tests.support.lab.job import run_job
 from tests.support.lab.labs import END_S, SSH_CONFIG, host_names, make_lab, remove_abandoned, remove_labs
 from tests.support.lab.needs import require_all
 from tests.support.lab.records import Ledger, Record, boot_id
@@ -21,10 +22,18 @@ def main(argv: Sequence[str] | None = None, ledger: Ledger | None = None) -> int
     up = verbs.add_parser("up", help="boot hosts that stay")
     up.add_argument("--hosts", type=int, default=2, help="how many, 2 by default")
     verbs.add_parser("down", help="remove them, and what killed test runs left")
+    job = verbs.add_parser("job", help="boot a job's machines, run a command, remove them")
+    job.add_argument("name", help="a config of the lab")
+    job.add_argument("command", nargs="+", help="what to run, behind --")
     words = parser.parse_args(argv)
     try:
         require_all()
-        return _up(ledger or Ledger(), words.hosts) if words.verb == "up" else _down(ledger or Ledger())
+        match words.verb:
+            case "up":
+                return _up(ledger or Ledger(), words.hosts)
+            case "job":
+                return run_job(words.name, words.command)
+        return _down(ledger or Ledger())
     except HarnessError as error:
         print("\n".join(filter(None, (str(error), error.hint))), file=sys.stderr)
         return error.outcome.value.exit_code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 
 from tests.support.lab.command import run
@@ -11,19 +11,27 @@ from tests.support.lab.values import LABS, LabNames
 from upload.errors import CommandError, ProviderError
 
 
-def free_number(taken: Iterable[int], links: Iterable[str], networks: Iterable[IPv4Network]) -> int:
+def free_number(
+    taken: Iterable[int], links: Iterable[str], networks: Iterable[IPv4Network], numbers: Sequence[int] = LABS
+) -> int:
     """Return the number of a new lab: not ``taken``, no interface has its name, no network of the machine meets its own.
 
     Raises: ProviderError when there is none.
     """
     used_numbers, used_links, used_networks = set(taken), set(links), tuple(networks)
-    for number in range(LABS):
+    for number in numbers:
         names = LabNames(number)
         if number in used_numbers or names.lab in used_links:
             continue
         if not any(names.network.overlaps(network) for network in used_networks):
             return number
-    raise ProviderError(f"there is no room for another lab: {LABS} networks are in use", hint="make lab-down")
+    raise ProviderError(f"there is no room for another lab: {_networks(numbers)} in use", hint="make lab-down")
+
+
+def _networks(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"the network {LabNames(numbers[0]).network} is"
+    return f"{len(numbers)} networks are"
 
 
 def links() -> dict[str, str]:

@@ -27,7 +27,7 @@ from tests.support.lab.needs import require_all
 from tests.support.lab.records import Ledger, Record, boot_id, is_abandoned, this_process
 from tests.support.lab.room import check_room
 from tests.support.lab.seed import Seed
-from tests.support.lab.values import HostSize, LabHost, LabNames
+from tests.support.lab.values import LABS, HostSize, LabHost, LabNames
 from upload.errors import ProviderError
 
 BOOT_S = 60.0
@@ -136,14 +136,18 @@ class Lab:
 
 @contextmanager
 def open_lab(
-    *, size: HostSize | None = None, layers: Sequence[Path] = (), ledger: Ledger | None = None
+    *,
+    size: HostSize | None = None,
+    layers: Sequence[Path] = (),
+    ledger: Ledger | None = None,
+    numbers: Sequence[int] = LABS,
 ) -> Iterator[Lab]:
     """Give a lab without hosts, and remove it with all it has, whatever happens in the block.
 
     ``layers``: squashfs files laid over the image, the last one on top (``image.squash`` makes one of a folder).
     Raises: ProviderError when something is missing on this machine.
     """
-    made = make_lab(ledger or Ledger(), kept=False, size=size or HostSize(), layers=layers)
+    made = make_lab(ledger or Ledger(), kept=False, size=size or HostSize(), layers=layers, numbers=numbers)
     try:
         yield made
     finally:
@@ -170,15 +174,20 @@ def host_names(count: int) -> tuple[str, ...]:
     return tuple(f"h{number}" for number in range(1, count + 1))
 
 
-def make_lab(ledger: Ledger, *, kept: bool, size: HostSize, layers: Sequence[Path] = ()) -> Lab:
-    """Make a lab without hosts, after removing those that nobody else will. ``kept``: it outlives this process."""
+def make_lab(
+    ledger: Ledger, *, kept: bool, size: HostSize, layers: Sequence[Path] = (), numbers: Sequence[int] = LABS
+) -> Lab:
+    """Make a lab without hosts, after removing those that nobody else will.
+
+    ``kept``: it outlives this process; ``numbers``: of which it gets the first free one.
+    """
     require_all()
     image = host_image(sources_from_env(os.environ))
     boot = boot_id()
     with ledger.locked(Deadline.after(END_S, "waiting for other labs")):
         remove_abandoned(ledger, boot)
         settings.keep(ledger.settings, boot)
-        number = bridge.free_number(ledger.labs(), bridge.links(), bridge.networks())
+        number = bridge.free_number(ledger.labs(), bridge.links(), bridge.networks(), numbers)
         record = Record(number, boot, None if kept else this_process())
         ledger.write(record)  # before anything else is made: what is made later is found by it
         try:

@@ -21,7 +21,7 @@ from typing import Any
 
 from providers.contracts import Deadline
 from providers.locks import lock
-from tests.support.lab.values import LABS, LabHost, LabNames
+from tests.support.lab.values import JOB_LAB, LABS, LabHost, LabNames
 from upload.errors import ProviderError
 
 FOLDER = Path("/var/lib/federated-e2e-lab")
@@ -130,7 +130,7 @@ class Ledger:
     def labs(self) -> dict[int, Record | None]:
         """Return all labs by number; None for one whose record is missing or broken."""
         found: dict[int, Record | None] = {}
-        for number in range(LABS):
+        for number in (*LABS, JOB_LAB):
             if self.of(number).is_dir():
                 found[number] = self._read(number)
         return found

@@ -10,7 +10,8 @@ from typing import Any
 GIB = 1 << 30
 NETWORKS = IPv4Network("10.66.0.0/16")  # a lab has one /24 of it; clear of the clusters' 10.96.0.0/12 and 10.244.0.0/16
 FIRST_HOST = 11
-LABS = 8
+LABS = range(8)
+JOB_LAB = 8  # the lab of `make e2e JOB=…`: addresses in a config are always the same
 
 
 @dataclass(frozen=True, slots=True)

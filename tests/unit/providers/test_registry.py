@@ -30,7 +30,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_installed_providers_are_listed_without_loading_any(site: Path) -> None:
     install_distribution(site, "acme", group=GROUP, entries={"acme": "acme_x:P"}, modules={"acme_x": "1/0"})
 
-    assert registry.provider_names() == ("acme", "existing", "local")
+    assert registry.provider_names() == ("acme", "existing", "local", "ubuntu")
 
 
 def test_provider_of_another_distribution_is_made_from_its_settings(site: Path) -> None:
@@ -46,19 +46,21 @@ def test_provider_of_another_distribution_is_made_from_its_settings(site: Path) 
         registry.check_settings("acme", {"regio": "north"})
 
 
-@pytest.mark.parametrize("name", ["local", "existing"])
+@pytest.mark.parametrize("name", ["local", "existing", "ubuntu"])
 def test_providers_of_this_project_hold_the_contract(name: str) -> None:
     made = registry.provider_type(name)
 
     assert made.Settings.model_config.get("extra") == "forbid"
-    assert made.owns_cluster is (name == "local")
+    assert made.owns_cluster is (name != "existing")
 
 
 def test_unknown_provider_names_the_nearest() -> None:
     with pytest.raises(UnknownPlugin) as caught:
         registry.provider_type("loca\x1b")
 
-    assert str(caught.value) == r"unknown provider 'loca\x1b', did you mean 'local'? (installed: existing, local)"
+    assert (
+        str(caught.value) == r"unknown provider 'loca\x1b', did you mean 'local'? (installed: existing, local, ubuntu)"
+    )
     assert (caught.value.near, caught.value.hint) == ("local", "e2e providers")
 
 

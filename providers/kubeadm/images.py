@@ -1,0 +1,42 @@
+"""Has every image of the cluster in each machine's container runtime: loaded from an archive, or pulled by the machine."""
+
+from __future__ import annotations
+
+from providers.hosts.marker import Marker
+from providers.kubeadm.programs import BIN
+from providers.kubeadm.runtime import images
+from providers.kubeadm.site import Site
+from providers.releases.images import component, require_images
+
+WHAT = "Images"
+OF_WORKERS = ("kube-proxy", "pause", "coredns")
+CTR = ("ctr", "--namespace", "k8s.io")
+
+
+def supply(site: Site) -> None:
+    """Load or pull what is missing.
+
+    Raises: ProviderError before anything is sent when the archive lacks an image; StepError.
+    """
+    names = images(site)
+    archive = site.supplies.archive
+    if archive:
+        require_images(archive, names)
+
+    def on(marker: Marker) -> None:
+        marker.own_pods()
+        wanted = names if marker.node.role == "control-plane" else _of_workers(names)
+        if not set(wanted) - set(site.run(marker, WHAT, *CTR, "images", "list", "--quiet").split()):
+            return
+        if archive:
+            site.run(marker, WHAT, *CTR, "images", "import", "-", stdin=archive)
+        elif marker.node.role == "control-plane":
+            elsewhere = ("--image-repository", site.plan.repository) if site.plan.repository else ()
+            argv = (f"{BIN}/kubeadm", "config", "images", "pull", "--kubernetes-version", site.plan.version, *elsewhere)
+            site.run(marker, WHAT, *argv)  # a worker's kubelet pulls the few that it needs
+
+    site.each(on, WHAT)
+
+
+def _of_workers(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if component(name) in OF_WORKERS)

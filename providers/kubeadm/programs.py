@@ -1,0 +1,131 @@
+"""Puts kubeadm, kubelet and kubectl on the machines, verified there, and what starts the kubelet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from providers.contracts import Download
+from providers.hosts.marker import Marker
+from providers.hosts.preflight import ARCHITECTURES
+from providers.kubeadm.site import Site
+from upload.errors import StepError
+
+BIN = "/usr/local/bin"
+UNIT = "/etc/systemd/system/kubelet.service"
+WHAT = "Install Kubernetes"
+# folders that kubeadm, kubelet and network plugins fill: nobody's before, gone afterwards
+TREES = (
+    "/etc/kubernetes",
+    "/etc/cni/net.d",
+    "/var/lib/kubelet",
+    "/var/lib/etcd",
+    "/var/lib/cni",
+    "/var/log/pods",
+    "/var/log/containers",
+    "/run/cni-ipam-state",
+    "/usr/libexec/kubernetes",
+)
+# what the kubelet would set for the whole machine; recorded, it is put back
+SYSCTLS = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
+MODULES = ("overlay", "br_netfilter")
+# kubeadm's own unit and drop-in in one. Source: kubernetes/release, cmd/krel/templates/latest
+KUBELET_UNIT = f"""[Unit]
+Description=kubelet
+Wants=network-online.target
+After=network-online.target containerd.service
+
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStart={BIN}/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS
+Restart=always
+StartLimitInterval=0
+RestartSec=2
+
+[Install]
+WantedBy=multi-user.target
+"""
+# reads the sum of what is there; a file that is whole already is not sent again
+_SUM = 'sha256sum -- "$1" 2>/dev/null | cut -d " " -f 1'
+# the address comes on stdin: it may hold a password, and argv is for everybody
+_FETCH = """set -eu
+half=$(mktemp "$1.XXXXXX")
+trap 'rm -f -- "$half"' EXIT
+curl --fail --silent --show-error --location --proto =https --proto-redir =https --retry 3 --config - --output "$half"
+echo "$2  $half" | sha256sum --check --quiet - >&2
+chmod 755 "$half"
+mv -fT -- "$half" "$1"
+trap - EXIT
+"""
+
+
+def install(site: Site) -> None:
+    """Install on every machine; what is there with the right checksum stays.
+
+    Raises: StepError, also for a checksum that is wrong on the machine.
+    """
+    platforms = site.each(_platform, "asking for processors")
+    files = {platform: _files(site, platform) for platform in sorted(set(platforms.values()))}
+
+    def on(marker: Marker) -> None:
+        for tree in TREES:
+            marker.own_tree(tree)
+        for name, value in SYSCTLS.items():
+            marker.set_sysctl(name, value)
+        for module in MODULES:
+            marker.load_module(module)
+        for program, (source, sha256) in files[platforms[marker.node.name]].items():
+            _put(site, marker, f"{BIN}/{program}", source, sha256)
+        marker.write_file(UNIT, KUBELET_UNIT.encode())
+        site.run(marker, WHAT, "systemctl", "daemon-reload")
+
+    site.each(on, WHAT)
+
+
+def _platform(marker: Marker) -> str:
+    machine = marker.node.run(("uname", "-m"), deadline=marker.deadline).stdout.strip()
+    return f"linux/{ARCHITECTURES[machine]}"
+
+
+def _files(site: Site, platform: str) -> Mapping[str, tuple[Path | Download, str]]:
+    """Return program → where it comes from, and its SHA-256."""
+    deadline = site.ctx.deadline
+    of_platform = {
+        "kubelet": site.supplies.kubelet.other(platform=platform, deadline=deadline),
+        "kubeadm": (binaries := site.supplies.binaries.other(platform=platform, deadline=deadline)),
+        "kubectl": binaries,
+    }
+    found: dict[str, tuple[Path | Download, str]] = {}
+    for program, binaries in of_platform.items():
+        published = binaries.published(program, deadline=deadline) if site.supplies.fetched else None
+        if published:
+            found[program] = (published, published.sha256)
+        else:
+            path = binaries.get(program, deadline=deadline)
+            found[program] = (path, _sha256(path))
+    return found
+
+
+def _put(site: Site, marker: Marker, path: str, source: Path | Download, sha256: str) -> None:
+    if _sum(site, marker, path) == sha256:
+        return
+    if isinstance(source, Download):
+        marker.own_file(path)
+        told = f'url = "{source.url}"\n'.encode()
+        site.run(marker, f"Fetch {path.rpartition('/')[2]}", "sh", "-c", _FETCH, "fetch", path, sha256, stdin=told)
+        return
+    marker.write_file(path, source, mode=0o755)
+    if (arrived := _sum(site, marker, path)) != sha256:
+        raise StepError(WHAT, f"{path} arrived with the SHA-256 {arrived}, not {sha256}", node=marker.node.name)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sum(site: Site, marker: Marker, path: str) -> str:
+    return site.run(marker, WHAT, "sh", "-c", _SUM, "sum", path).strip()

@@ -1,0 +1,203 @@
+"""A provider of any maker of machines: it takes them, makes a cluster of them with kubeadm, and gives them back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel
+
+from providers.contracts import Cluster, ClusterSpec, Context, MachineMaker, Node, Resource
+from providers.kubeadm.plan import API_PORT, ClusterPlan, new_bootstrap
+from providers.kubeadm.settings import KubeadmSettings
+from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
+from upload.errors import ProviderError, UsageError
+
+if TYPE_CHECKING:
+    from providers.api import Api
+    from providers.hosts.marker import Marker
+    from providers.kubeadm.site import Site
+
+FEATURES = frozenset({"pods-run", "node-ssh", "dns", "services", "csr-signing"})
+IMAGES = "E2E_IMAGES"
+REPOSITORY = "E2E_IMAGE_REPOSITORY"
+KUBECONFIG = "kubeconfig"
+
+
+class KubeadmProvider:
+    """Makes a cluster of the machines of a maker and takes it away again."""
+
+    Settings: ClassVar[type[BaseModel]] = KubeadmSettings
+    features: ClassVar[frozenset[str]] = FEATURES
+    owns_cluster: ClassVar[bool] = True
+    variables: ClassVar[tuple[str, ...]] = (IMAGES, REPOSITORY)
+
+    def __init__(self, maker: MachineMaker, settings: KubeadmSettings) -> None:
+        self._maker = maker
+        self._settings = settings
+
+    def refusals(self, spec: ClusterSpec) -> Mapping[str, str]:
+        """Return key of ``cluster:`` -> what is expected there instead: what the maker cannot make."""
+        ask = getattr(self._maker, "refusals", None)  # ChecksCluster
+        return ask(spec) if ask else {}
+
+    def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
+        """Return a cluster whose nodes are ready and run pods; goes on where a killed call was.
+
+        Raises: UnfitMachines with every problem of every machine; StepError; UsageError.
+        """
+        from providers.kubeadm.actions import ACTIONS
+
+        for key, wanted in self.refusals(spec).items():
+            raise UsageError(f"cluster.{key} must be {wanted}")
+        with ctx.steps.step("Machines"):
+            machines = self._maker.ensure(spec, ctx)
+            reach = Reach(self._maker.access(ctx), machines)
+            path = write_reach(ctx.folder, reach)
+        with connected(reach, run=ctx.run, folder=ctx.folder) as nodes:
+            with ctx.steps.step("Take the machines"):
+                markers = _take(nodes, spec, ctx)
+            site = self._site(spec, ctx, reach, markers)
+            for name, action in ACTIONS:
+                with ctx.steps.step(name):
+                    action(site)
+        return Cluster(
+            name=ctx.cluster,
+            kubeconfig=site.kubeconfig,
+            version=site.plan.version,
+            nodes=_nodes(ctx),
+            features=FEATURES,
+            kubectl=ctx.binaries.get("kubectl", deadline=ctx.deadline),
+            machines=path,
+        )
+
+    def is_up(self, ctx: Context) -> bool:
+        """Say whether the API server is ready now."""
+        try:
+            with _api(ctx) as api:
+                return api.text("/readyz") == "ok"
+        except ProviderError:
+            return False
+
+    def dump(self, ctx: Context, dest: Path) -> None:
+        """Write objects, events and versions below ``dest``."""
+        from providers._kubeconfig import keep_secrets
+        from providers.dump import Source, dump_cluster
+
+        keep_secrets(ctx.folder / KUBECONFIG, ctx.keep_secret)  # up may have been another process
+        dump_cluster(ctx, dest, Source(lambda: _api(ctx)))
+
+    def down(self, ctx: Context) -> None:
+        """Undo on every machine what was recorded there, and remove the machines if they were made."""
+        from providers.hosts.taking import give_back
+
+        if (ctx.folder / MACHINES).exists():
+            with ctx.steps.step("Give the machines back"), self._nodes(ctx) as nodes:
+                give_back(nodes, ctx.run, deadline=ctx.deadline)
+        with ctx.steps.step("Remove machines"):
+            self._maker.delete(ctx)
+        _forget(ctx.folder)
+
+    def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
+        """List machines that carry the run's mark, and what the maker finds."""
+        from providers.hosts.taking import still_marked
+
+        marked: tuple[Resource, ...] = ()
+        if (ctx.folder / MACHINES).exists():
+            with self._nodes(ctx) as nodes:
+                marked = still_marked(nodes, ctx.run, deadline=ctx.deadline)
+        return (*marked, *self._maker.leftovers(ctx))
+
+    @contextmanager
+    def _nodes(self, ctx: Context) -> Iterator[tuple[Node, ...]]:
+        """Give the machines that ``up`` wrote down. A key that is given now is used, else the one of then."""
+        known = read_reach(ctx.folder / MACHINES, ctx.variables)
+        with suppress(UsageError):  # no key is given now
+            known = Reach(self._maker.access(ctx), known.machines)
+        with connected(known, run=ctx.run, folder=ctx.folder) as nodes:
+            yield nodes
+
+    def _site(self, spec: ClusterSpec, ctx: Context, reach: Reach, markers: Mapping[str, Marker]) -> Site:
+        from providers.kubeadm.site import Site, Supplies
+
+        bootstrap = new_bootstrap()
+        for secret in (bootstrap.token, bootstrap.token_secret, bootstrap.certificate_key):
+            ctx.keep_secret(secret)
+        archive = ctx.variables.get(IMAGES, "")
+        first = reach.machines[0]
+        server = self._settings.control_plane_endpoint or f"{first.endpoint.bracketed}:{API_PORT}"
+        names = {machine.endpoint.host for machine in reach.machines if machine.role == "control-plane"}
+        plan = ClusterPlan(
+            version=ctx.binaries.version,
+            endpoint=self._settings.control_plane_endpoint or _host_port(first.address),
+            pod_cidr=spec.pod_cidr,
+            service_cidr=spec.service_cidr,
+            network=spec.network,
+            names=tuple(sorted(names)),
+            repository=ctx.variables.get(REPOSITORY, ""),
+            tainted=spec.nodes > 0,
+            patches={str(kind): patch for kind, patch in self._settings.patches.items()},
+        )
+        supplies = Supplies(
+            binaries=ctx.binaries,
+            kubelet=ctx.binaries,
+            archive=Path(archive) if archive else None,
+            fetched=self._settings.programs == "fetched",
+        )
+        return Site(plan, ctx, markers, supplies, server, bootstrap)
+
+
+def provider_of(maker: Any) -> type[KubeadmProvider]:
+    """Return the provider's class of a maker's class, as an entry point of ``federated_e2e.machines`` names it."""
+
+    class Made(KubeadmProvider):
+        Settings = maker.Settings
+        variables = (*KubeadmProvider.variables, *getattr(maker, "variables", ()))
+
+        def __init__(self, settings: KubeadmSettings) -> None:
+            super().__init__(maker(settings), settings)
+
+    return Made
+
+
+def _take(nodes: Sequence[Node], spec: ClusterSpec, ctx: Context) -> Mapping[str, Marker]:
+    from providers.hosts.owner import Owner
+    from providers.hosts.preflight import Wanted
+    from providers.hosts.taking import take
+
+    now_s = int(time.time())
+    owner = Owner(ctx.run, ctx.owner, now_s, ctx.expires_s)
+    wanted = Wanted(vxlan=spec.network == "vxlan")
+    return take(nodes, owner, deadline=ctx.deadline, now_s=now_s, wanted=wanted)
+
+
+def _api(ctx: Context) -> Api:
+    from providers.api import Api, ApiUnreachable
+
+    kubeconfig = ctx.folder / KUBECONFIG
+    if not kubeconfig.exists():
+        raise ApiUnreachable("the control plane was never made")
+    return Api(kubeconfig)
+
+
+def _nodes(ctx: Context) -> tuple[str, ...]:
+    """Return the names of the nodes that take ordinary pods."""
+    from providers._usable import takes_pods
+
+    with _api(ctx) as api:
+        return tuple(n["metadata"]["name"] for page in api.pages("/api/v1/nodes") for n in page if takes_pods(n))
+
+
+def _host_port(host: str) -> str:
+    return f"[{host}]:{API_PORT}" if ":" in host else f"{host}:{API_PORT}"
+
+
+def _forget(folder: Path) -> None:
+    try:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            path.unlink()
+    except OSError as exc:
+        raise ProviderError(f"{folder} cannot be emptied: {exc}", hint=f"rm -r {folder}") from exc
