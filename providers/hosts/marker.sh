@@ -260,7 +260,13 @@ undo_pods() { # "k8s.io" FORMER: whether there was a folder of network namespace
     clear_pods containers rm
     clear_pods images rm --sync
     [ ! -S /run/containerd/containerd.sock ] || ctr namespaces rm k8s.io >/dev/null 2>&1 || true # made again when needed
-    for name in $(ip netns list | sed -n 's/^\(cni-[^ ]*\).*/\1/p'); do ip netns del "$name"; done
+    for name in $(ip netns list | sed -n 's/^\(cni-[^ ]*\).*/\1/p'); do
+        # the kernel takes a network apart some time after its name is gone, and our end of its wires with it
+        for wire in $(ip -n "$name" -o link show type veth | sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
+            ip -n "$name" link del "$wire"
+        done
+        ip netns del "$name"
+    done
     if [ -z "$2" ] && [ -d /run/netns ] && [ -z "$(ls -A /run/netns)" ]; then
         while is_mounted /run/netns; do umount /run/netns; done
         rmdir /run/netns

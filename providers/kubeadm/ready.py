@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from providers._usable import create_missing, nodes_missing, service_account_missing, wait_until
+from providers._usable import nodes_missing, service_account_missing, wait_until
 from providers.api import Api
 from providers.contracts import RUN_LABEL, run_label
 from providers.kubeadm.init import kubelet_log
@@ -16,8 +15,7 @@ from providers.releases.images import component
 from upload.errors import StepError
 
 WHAT = "Wait until ready"
-NAMESPACE = "e2e-ready"
-PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+NAMESPACES = "/api/v1/namespaces"
 HEALTH_PORT = 8080
 SYSTEM = {
     "CoreDNS": "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
@@ -41,35 +39,37 @@ def wait(site: Site) -> None:
         for what, path in SYSTEM.items():
             wait_until(f"{what} ready", partial(_unavailable, api, path), site.ctx.deadline)
         coredns = next(name for name in images(site) if component(name) == "coredns")
-        create_missing(api, "/api/v1/namespaces", _namespace(site))
+        # a name of its own: that of a call before may still be on its way out
+        namespace = f"e2e-ready-{site.bootstrap.token_id}"
+        api.post(NAMESPACES, _namespace(namespace, site))
         try:
-            _pods_answer(site, api, coredns, names)
+            _pods_answer(site, api, namespace, coredns)
         finally:
-            api.delete(f"/api/v1/namespaces/{NAMESPACE}")
+            api.delete(f"{NAMESPACES}/{namespace}")
 
 
-def _pods_answer(site: Site, api: Api, image: str, names: Iterable[str]) -> None:
-    deadline = site.ctx.deadline
-    wait_until("Pods", lambda: service_account_missing(api, NAMESPACE), deadline)
+def _pods_answer(site: Site, api: Api, namespace: str, image: str) -> None:
+    deadline, within = site.ctx.deadline, f"{NAMESPACES}/{namespace}"
+    wait_until("Pods", lambda: service_account_missing(api, namespace), deadline)
     config = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "answer", "namespace": NAMESPACE},
+        "metadata": {"name": "answer", "namespace": namespace},
         "data": {"Corefile": COREFILE},
     }
-    create_missing(api, f"/api/v1/namespaces/{NAMESPACE}/configmaps", config)
-    for name in names:
-        create_missing(api, PODS, _pod(name, image))
-    for name in names:
-        wait_until(f"A pod on {name}", partial(_silent, api, name), deadline)
+    api.post(f"{within}/configmaps", config)
+    for name in site.markers:
+        api.post(f"{within}/pods", _pod(name, namespace, image))
+    for name in site.markers:
+        wait_until(f"A pod on {name}", partial(_silent, api, f"{within}/pods", _pod_name(name)), deadline)
 
 
-def _silent(api: Api, name: str) -> str:
-    """Say that the pod on a node does not answer yet, and in which state it is; empty when it answers."""
-    pod = api.get(f"{PODS}/{_pod_name(name)}")
+def _silent(api: Api, pods: str, name: str) -> str:
+    """Say that a pod does not answer yet, and in which state it is; empty when it answers."""
+    pod = api.get(f"{pods}/{name}")
     if pod.get("status", {}).get("phase") != "Running":
         return f"the pod is {pod.get('status', {}).get('phase', 'unknown')}{_reason(pod)}"
-    api.text(f"{PODS}/http:{_pod_name(name)}:{HEALTH_PORT}/proxy/health")
+    api.text(f"{pods}/http:{name}:{HEALTH_PORT}/proxy/health")
     return ""
 
 
@@ -100,16 +100,16 @@ def _with_logs(site: Site, error: StepError) -> StepError:
     return StepError(error.step, str(error).removeprefix(f"{error.step}: "), output_tail=tail)
 
 
-def _namespace(site: Site) -> dict[str, Any]:
+def _namespace(name: str, site: Site) -> dict[str, Any]:
     labels = {RUN_LABEL: run_label(site.ctx.run)}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
 def _pod_name(node: str) -> str:
     return f"answers-{node}"
 
 
-def _pod(node: str, image: str) -> dict[str, Any]:
+def _pod(node: str, namespace: str, image: str) -> dict[str, Any]:
     container = {
         "name": "answer",
         "image": image,
@@ -119,7 +119,7 @@ def _pod(node: str, image: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": _pod_name(node), "namespace": NAMESPACE},
+        "metadata": {"name": _pod_name(node), "namespace": namespace},
         "spec": {
             "nodeName": node,
             "terminationGracePeriodSeconds": 0,

@@ -70,6 +70,8 @@ def config_toml(plan: ClusterPlan, pause: str) -> str:
     """Return containerd's configuration, which 1.6, 1.7 and 2.x read. Source: containerd, docs/cri/config.md."""
     systemd = kubelet(plan).get("cgroupDriver") == "systemd"
     return f'''version = 2
+[plugins."io.containerd.internal.v1.opt"]
+  path = "/var/lib/containerd"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{pause}"
   # where containerd may not lower its own score, runc could not lower a pod's either, and pods of the system not start

@@ -1,0 +1,55 @@
+"""How machines are reached outlives the process that made the cluster, but for the password."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from providers.contracts import Machine
+from providers.reach import MACHINES, Reach, reach, read_reach, write_reach
+from providers.ssh.access import Access, Agent, Endpoint, Jump, KeyFile
+from upload.errors import ProviderError
+
+HOSTS = (
+    Machine("cp1", "control-plane", Endpoint("192.0.2.11", 2222, "ssh-ed25519 AAAA"), ("10.0.0.11",)),
+    Machine("w1", "worker", Endpoint("2001:db8::12")),
+)
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        pytest.param(Access("root", KeyFile(Path("/k"))), id="key"),
+        pytest.param(Access("ubuntu", Agent(Path("/a")), Jump(Endpoint("gate", 22), "me"), "hush-hush"), id="all"),
+    ],
+)
+def test_what_is_written_is_read_again(access: Access, tmp_path: Path) -> None:
+    path = write_reach(tmp_path, Reach(access, HOSTS))
+
+    assert read_reach(path, {"E2E_SUDO_PASSWORD": access.sudo_password}) == Reach(access, HOSTS)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "hush-hush" not in path.read_text()
+    assert [entry.name for entry in tmp_path.iterdir()] == [MACHINES]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"user": 1}', "\x00"])
+def test_a_broken_file_is_told_by_its_name(text: str, tmp_path: Path) -> None:
+    (tmp_path / MACHINES).write_text(text)
+
+    with pytest.raises(ProviderError, match=MACHINES):
+        read_reach(tmp_path / MACHINES, {})
+
+
+def test_nodes_are_given_by_name(tmp_path: Path) -> None:
+    path = write_reach(tmp_path, Reach(Access("root", KeyFile(Path("/k"))), HOSTS))
+
+    with reach(path, run="r-1", env={}) as nodes:
+        seen = {name: (node.role, node.addresses) for name, node in nodes.items()}
+    with reach(path, run="r-1", env={}, names=["w1"]) as nodes:
+        chosen = list(nodes)
+
+    assert seen == {"cp1": ("control-plane", ("10.0.0.11",)), "w1": ("worker", ("2001:db8::12",))}
+    assert chosen == ["w1"]
+    assert json.loads(path.read_text())["jump"] is None
