@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from e2e.plugin.evidence import NAMESPACES
 from e2e.plugin.images import Images
 from e2e.plugin.kubectl import Kubectl
 from e2e.plugin.namespaces import NOT_FOUND, create_namespace, namespace_name, remove_namespace
+from e2e.plugin.on_node import Machines
 from e2e.plugin.waiting import Waiting
 from providers.contracts import RUN_LABEL, Cluster, run_label
 
@@ -142,6 +144,16 @@ def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubec
 def nodes(cluster: Cluster) -> tuple[str, ...]:
     """Return the names of the nodes that take ordinary pods, so not of control planes with their taint."""
     return cluster.nodes
+
+
+@pytest.fixture(scope="session")
+def machines(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Machines]:
+    """Return the machines of the nodes by name: ``machines["w1"].reboot()``. The case carries ``requires("node-ssh")``."""
+    if cluster.machines is None:
+        pytest.fail(f"cluster {cluster.name} has no machines: the case needs requires('node-ssh')")
+    made = Machines(cluster.machines, pytestconfig.stash[OPTIONS].run, os.environ)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from providers.kubeadm import images, init, join, pods, programs, ready, runtime
+from providers.kubeadm import images, init, join, pods, programs, ready, runtime, services
 from providers.kubeadm.site import Site
 
 ACTIONS: tuple[tuple[str, Callable[[Site], None]], ...] = (
@@ -15,6 +15,7 @@ ACTIONS: tuple[tuple[str, Callable[[Site], None]], ...] = (
     ("Kubeconfig", init.fetch_kubeconfig),
     ("Join control planes", join.join_control_planes),
     ("Join workers", join.join_workers),
+    ("Service network", services.wait),
     ("Pod network", pods.connect),
     ("Wait until ready", ready.wait),
     ("Take back the token", join.close),
