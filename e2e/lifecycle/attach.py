@@ -62,8 +62,8 @@ def find_run(state_dir: Path, ref: str | None, *, wanted: Callable[[RunState], b
     A run that could not be published under its own id is also found by that of its build. Raises UsageError when there
     is none.
     """
-    if ref is not None and "/" not in ref and (state_dir / "runs" / ref / "state.json").is_file():
-        return RunFolder(state_dir / "runs" / ref)
+    if ref is not None and (named := find_named(state_dir, ref)):
+        return named
     runs = all_runs(state_dir)
     for folder, state in runs:
         if state.claimed and ref == state.published_name:
@@ -75,6 +75,12 @@ def find_run(state_dir: Path, ref: str | None, *, wanted: Callable[[RunState], b
     if of_job and ref is not None:
         raise UsageError(f"job {ref} has no such run; its newest is {of_job[0][1].run}", hint="e2e status --all")
     raise UsageError(_missing(ref, [state for _, state in runs]), hint="e2e status --all")
+
+
+def find_named(state_dir: Path, name: str) -> RunFolder | None:
+    """Return the run of that name, if there is one."""
+    path = state_dir / "runs" / name
+    return RunFolder(path) if "/" not in name and (path / "state.json").is_file() else None
 
 
 def _missing(ref: str | None, states: Sequence[RunState]) -> str:

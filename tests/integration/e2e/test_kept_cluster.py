@@ -74,6 +74,32 @@ def test_failed_up_is_dumped_and_taken_down(harness: Harness) -> None:
     assert list((harness.home / "_artifacts").rglob("metadata.json")) != []
 
 
+def test_killed_up_goes_on_by_its_name(harness: Harness) -> None:
+    process = harness.start("up", harness.write_job(up="hang-once"))
+    run = harness.wait_for(lambda state: state.step == "up").run
+    harness.wait_for(lambda _state: list((harness.state_dir / "runs" / run).glob("**/met")) != [])
+    kill(process, signal.SIGKILL)
+
+    done = harness.e2e("up", run)
+    again = harness.e2e("up", run)
+
+    assert (done.code, done.out, again.code, again.out) == (0, f"{run}\n", 0, f"{run}\n"), done.err
+    assert (harness.state().clusters, harness.state().failures) == ({"c1": "up"}, ())
+    assert harness.e2e("down").code == 0
+    ended = harness.e2e("up", run)
+    assert (ended.code, ended.err.splitlines()[0]) == (2, f"e2e: {run} has ended")
+
+
+def test_up_does_not_go_on_with_a_run_of_another_kind(harness: Harness) -> None:
+    harness.e2e("run", harness.write_job(), "--keep", "always")
+    run = harness.state().run
+
+    done = harness.e2e("up", run)
+
+    assert (done.code, done.err) == (2, f"e2e: {run} was begun by e2e run\n     try: e2e down {run} --resume\n")
+    assert harness.e2e("down").code == 0
+
+
 @pytest.mark.full
 def test_interrupted_up_is_taken_down(harness: Harness) -> None:
     process = harness.start("up", harness.write_job(up="hang"))

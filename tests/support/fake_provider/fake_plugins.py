@@ -18,7 +18,7 @@ from providers import process
 from providers.contracts import Cluster, ClusterSpec, Context, Resource
 from upload.errors import ProviderError
 
-Behaviour = Literal["ok", "fail", "hang", "swallow", "bug", "exit", "late"]
+Behaviour = Literal["ok", "fail", "hang", "hang-once", "swallow", "bug", "exit", "late"]
 SECRET = "canary-5b1f0c9d7e"
 
 
@@ -88,6 +88,9 @@ def behave(behaviour: Behaviour, ctx: Context) -> None:
         raise ProviderError("the cloud is slow")
     while behaviour == "hang":
         time.sleep(60)
+    if behaviour == "hang-once" and not (met := ctx.folder / "met").exists():
+        met.touch()
+        time.sleep(600)
     while behaviour == "swallow":
         try:
             time.sleep(60)
