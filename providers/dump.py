@@ -3,7 +3,7 @@
 Shape below the destination (DESIGN section 7)::
 
     nodes/<node>/<component>.log      resources/<group>_<version>_<plural>.jsonl      events.jsonl
-    versions.json                     metadata.json
+    versions.json                     metadata.json      of machines: see providers/hosts/dump.py
 
 A dump is best effort: what cannot be read is a line in ``metadata.json``, never an error that hides the run's first
 failure. Pages are written as they come, so memory stays flat. The names of objects and kinds are hostile.
@@ -11,16 +11,15 @@ failure. Pages are written as they come, so memory stays flat. The names of obje
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from providers.contracts import Context
+from providers.contracts import Context, Node
+from providers.file_names import safe_name
 from providers.redaction import redact
 from upload.errors import DeadlineExceeded, ProviderError
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 LOG_BYTES = 32 * 1024 * 1024
 OBJECT_BYTES = 256 * 1024 * 1024
-NAME_CHARACTERS = 120
 COPY_BYTES = 1024 * 1024
 # (group, plural): listed elsewhere, or not a stored object at all
 SKIPPED = {("events.k8s.io", "events"), ("", "componentstatuses")}
@@ -71,12 +69,14 @@ class Report:
 class Source:
     """Where a dump comes from, and how much it may hold.
 
-    ``connect`` opens the API; ``logs``: path below ``nodes/`` -> the file to copy, which does not need the API;
-    ``scope`` is asked once the API answers. Limits in bytes: of each log, and of all objects together.
+    ``connect`` opens the API; ``logs``: path below ``nodes/`` -> the file to copy, and ``nodes``: machines to ask,
+    which both do not need the API; ``scope`` is asked once that answers. Limits in bytes: of each log that is copied,
+    and of all objects together.
     """
 
     connect: Callable[[], Api]
     logs: Mapping[str, Path] = field(default_factory=dict)
+    nodes: Sequence[Node] = ()
     scope: Callable[[Api], Scope] = lambda _api: Scope()
     log_bytes: int = LOG_BYTES
     object_bytes: int = OBJECT_BYTES
@@ -90,6 +90,9 @@ def dump_cluster(ctx: Context, dest: Path, source: Source) -> None:
         dest.mkdir(parents=True, exist_ok=True)
         with ctx.steps.step("Copy logs"):
             _copy_logs(source, dest, report)
+        if source.nodes:
+            with ctx.steps.step("Dump machines"):
+                _dump_machines(ctx, source, dest, report)
         with ctx.steps.step("Dump objects"):
             _dump_api(ctx, dest, source, report)
         metadata = {
@@ -108,12 +111,20 @@ def dump_cluster(ctx: Context, dest: Path, source: Source) -> None:
         ctx.steps.note(f"not dumped: {problem['what']}: {problem['error']}")
 
 
-def safe_name(name: str) -> str:
-    """Return ``name`` as a file name that is neither hidden nor a path; what had to change is told apart by a hash."""
-    clean = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:NAME_CHARACTERS].lstrip(".")
-    if name and clean == name:
-        return name
-    return f"{clean}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+def _dump_machines(ctx: Context, source: Source, dest: Path, report: Report) -> None:
+    from providers.hosts.dump import dump_nodes
+
+    half_s = ctx.deadline.remaining_s() / 2  # so that objects come, too, where machines hang
+    deadline = ctx.deadline.at_most(half_s, "the dump of machines")
+    try:
+        for dump in dump_nodes(source.nodes, dest, run=ctx.run, deadline=deadline):
+            folder = f"nodes/{safe_name(dump.node)}"
+            report.logs.extend(f"{folder}/{file.file}" for file in dump.files if file.kept_bytes)
+            report.cut.extend(asdict(file) | {"file": f"{folder}/{file.file}"} for file in dump.cut)
+            for problem in dump.problems:
+                report.problem(f"{folder}/{problem['what']}", problem["error"])
+    except DeadlineExceeded as error:
+        report.problem("machines", str(error))
 
 
 def _copy_logs(source: Source, dest: Path, report: Report) -> None:

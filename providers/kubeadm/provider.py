@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -83,12 +83,13 @@ class KubeadmProvider:
             return False
 
     def dump(self, ctx: Context, dest: Path) -> None:
-        """Write objects, events and versions below ``dest``."""
+        """Write logs and state of the machines, objects, events and versions below ``dest``, of what there is by now."""
         from providers._kubeconfig import keep_secrets
         from providers.dump import Source, dump_cluster
 
         keep_secrets(ctx.folder / KUBECONFIG, ctx.keep_secret)  # up may have been another process
-        dump_cluster(ctx, dest, Source(lambda: _api(ctx)))
+        with self._nodes(ctx) if (ctx.folder / MACHINES).exists() else nullcontext(()) as nodes:
+            dump_cluster(ctx, dest, Source(lambda: _api(ctx), nodes=nodes))
 
     def down(self, ctx: Context) -> None:
         """Undo on every machine what was recorded there, and remove the machines if they were made."""

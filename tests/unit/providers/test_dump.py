@@ -7,15 +7,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from providers.api import Api, ApiUnreachable
 from providers.contracts import Context
-from providers.dump import Scope, Source, dump_cluster, safe_name
+from providers.dump import Scope, Source, dump_cluster
 from providers.testing import FolderBinaries, RecordedSteps, make_context
 from tests.support.fake_api import Answer, fake_api
-from upload.errors import ProviderError
+from tests.unit.providers.hosts.dumping import DumpingNode, part
+from upload.errors import NodeUnreachable, ProviderError
 
 VERBS = ["list", "get"]
 RUN = "ci-kubernetes-e2e-test-20260101000000"
@@ -135,6 +134,39 @@ def test_logs_are_dumped_when_the_api_is_dead(tmp_path: Path) -> None:
     ]
 
 
+def test_machines_are_asked_whether_the_api_answers_or_not(tmp_path: Path) -> None:
+    cut = part(b"kubelet.log", b"end", total=900)
+    nodes = (
+        DumpingNode("w1", says=[cut, part(b"dmesg.log", b"", code="1")]),
+        DumpingNode("w2", failure=NodeUnreachable("w2", "silent", "it does not answer")),
+    )
+    steps = RecordedSteps()
+
+    dump_cluster(context(tmp_path, steps), tmp_path / "d", Source(refuses, nodes=nodes))
+
+    found = tree(tmp_path / "d")
+    assert (found["nodes/w1/kubelet.log"], found["metadata.json"]["logs"]) == ("end", ["nodes/w1/kubelet.log"])
+    assert found["metadata.json"]["cut"] == [{"file": "nodes/w1/kubelet.log", "kept_bytes": 3, "total_bytes": 900}]
+    assert found["metadata.json"]["problems"] == [
+        {"what": "nodes/w1/dmesg.log", "error": "its command ended with code 1"},
+        {"what": "nodes/w2/machine", "error": "w2: it does not answer"},
+        {"what": "API objects", "error": "https://127.0.0.1:1 does not answer"},
+    ]
+    assert steps.steps == [("Copy logs", ""), ("Dump machines", ""), ("Dump objects", "")]
+    assert steps.notes[1] == "not dumped: nodes/w2/machine: w2: it does not answer"
+
+
+def test_machines_that_hang_leave_time_for_the_objects(tmp_path: Path) -> None:
+    ctx = make_context(tmp_path / "c1", FolderBinaries(tmp_path, "v1.36.3"), seconds=60.0)
+    node = DumpingNode("w1")
+
+    dump_cluster(ctx, tmp_path / "d", Source(connects(tmp_path, SERVER), nodes=(node,)))
+
+    (asked,) = node.deadlines
+    assert 0 < asked <= 27.0
+    assert "events.jsonl" in tree(tmp_path / "d")
+
+
 def test_a_dump_of_one_run_holds_its_namespaces_and_nodes_only(tmp_path: Path) -> None:
     source = Source(connects(tmp_path, SERVER), scope=lambda _api: Scope(("ns",)))
 
@@ -204,38 +236,6 @@ def test_a_destination_that_cannot_be_written_is_an_error(tmp_path: Path) -> Non
 
     with pytest.raises(ProviderError, match="the dump cannot be written to"):
         dump_cluster(context(tmp_path), tmp_path / "d", Source(refuses))
-
-
-@pytest.mark.parametrize(
-    ("name", "safe"),
-    [
-        ("kube-apiserver.log", "kube-apiserver.log"),
-        ("core_v1_pods", "core_v1_pods"),
-        ("../../etc/passwd", "_.._etc_passwd-3754d6cb"),
-        ("", "-e3b0c442"),
-        (".hidden", "hidden-16924190"),
-    ],
-)
-def test_names_become_file_names(name: str, safe: str) -> None:
-    assert safe_name(name) == safe
-
-
-@given(st.text())
-@example("..")
-@example("a/../b")
-@example("x" * 500)
-def test_no_name_leaves_its_folder_or_hides(name: str) -> None:
-    safe = safe_name(name)
-
-    assert "/" not in safe
-    assert safe not in ("", ".", "..")
-    assert not safe.startswith(".")
-    assert len(safe) <= 129
-
-
-@given(st.lists(st.text(), min_size=2, max_size=2, unique=True))
-def test_different_names_stay_different(names: list[str]) -> None:
-    assert safe_name(names[0]) != safe_name(names[1])
 
 
 def test_hostile_kinds_and_nodes_stay_below_the_destination(tmp_path: Path) -> None:
