@@ -26,6 +26,7 @@ VERBS = {
     "wait": "Wait until a run has ended; exit with its verdict.",
     "kubeconfig": "Print the path of a run's kubeconfig.",
     "shell": "Open a shell with a run's kubeconfig and kubectl.",
+    "ssh": "Open a terminal on a machine of a run.",
     "gc": "List expired clusters; --yes removes them.",
     "publish": "Publish a run, or a folder of artifacts made elsewhere.",
     "verify": "Check a store, job or build against every reader's rules.",
