@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from providers.git_version import GitVersion
     from upload.censor import Censor
-    from upload.git_version import GitVersion
     from upload.model import BuildRef, Finding
     from upload.publish import Prepared, Publication
     from upload.publish_folder import FolderRequest
@@ -75,7 +75,7 @@ def _publish_folder(folder: Path, results: str | None, options: dict[str, Any]) 
     if options["new_attempt"] and not options["build"]:
         raise click.UsageError("--new-attempt of a folder needs --build, the build that it is another attempt of")
     settings = current_settings()
-    source = _source(options["source"])
+    source = _source(options["source"], settings.variables)
     wanted = BuildRef(_prefix(options), str(options["job"]), str(options["build"]))
     _check_names(wanted)
     request = FolderRequest(
@@ -119,11 +119,11 @@ def _following(results: str, folder: Path, censor: Censor) -> Iterator[Callable[
         yield follow
 
 
-def _source(checkout: Path | None) -> GitVersion:
+def _source(checkout: Path | None, variables: Mapping[str, str]) -> GitVersion:
+    from providers.git_version import GitVersion, read_git
     from upload.documents import UNKNOWN_VERSION
-    from upload.git_version import GitVersion, read_git
 
-    return read_git(checkout) if checkout else GitVersion(UNKNOWN_VERSION, "")
+    return read_git(checkout, env=variables) if checkout else GitVersion(UNKNOWN_VERSION, "")
 
 
 def _prefix(options: dict[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,25 +19,44 @@ _OF_A_CHECKOUT = frozenset(
         *("NAMESPACE", "PREFIX", "CEILING_DIRECTORIES"),
     )
 )
-_DESCRIBED = re.compile(r"(?P<tag>v.+)-(?P<commits>\d+)-g(?P<sha>[0-9a-f]+)(?P<dirty>-dirty)?")
+_DESCRIBED = re.compile(r"(?P<tag>v.+)-(?P<commits>\d+)-g(?P<sha>[0-9a-f]+)")
+_DIRTY = "-dirty"
+_UNTAGGED = "v0.0.0+"
 
 
 @dataclass(frozen=True, slots=True)
 class GitVersion:
-    """``version`` as ``v1.36.3``, or ``v1.36.3-12+0123456789abcd`` for 12 commits after the tag; ``commit``: 40 digits."""
+    """``version`` as ``v1.36.3``, or ``v1.36.3-12+0123456789abcd`` for 12 commits after the tag; ``commit``: 40 digits.
+
+    It ends in ``-dirty`` where something is not committed.
+    """
 
     version: str
     commit: str
 
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something is not committed."""
+        return self.version.endswith(_DIRTY)
 
-def read_git(checkout: Path) -> GitVersion:
+    @property
+    def is_tagged(self) -> bool:
+        """Whether a version tag is among what came before the commit."""
+        return not self.version.startswith(_UNTAGGED)
+
+
+def read_git(checkout: Path, *, env: Mapping[str, str], untracked: bool = False) -> GitVersion:
     """Return version and commit of what is checked out. Nothing is changed.
 
+    ``env``: what git is started with. ``untracked``: a file that git does not know makes it dirty too, since Go would
+    compile it.
     Raises UsageError when git is not there, or ``checkout`` is no checkout with a commit.
     """
-    commit = _git(checkout, "rev-parse", "--verify", "HEAD^{commit}")
-    described = _git(checkout, "describe", "--tags", "--match", "v*", "--abbrev=14", "--always", "--dirty")
-    return GitVersion(as_version(described), commit)
+    own = {name: value for name, value in env.items() if name not in _OF_A_CHECKOUT} | {"LC_ALL": "C"}
+    commit = _git(checkout, own, "rev-parse", "--verify", "HEAD^{commit}")
+    described = _git(checkout, own, "describe", "--tags", "--match", "v*", "--abbrev=14", "--always")
+    changed = _git(checkout, own, "status", "--porcelain", f"--untracked-files={'normal' if untracked else 'no'}")
+    return GitVersion(as_version(described) + (_DIRTY if changed else ""), commit)
 
 
 def as_version(described: str) -> str:
@@ -46,16 +65,15 @@ def as_version(described: str) -> str:
     Without any tag it is ``v0.0.0+<commit>``, the base that Kubernetes gives what was never released.
     """
     if not described.startswith("v"):
-        return f"v0.0.0+{described}"
+        return f"{_UNTAGGED}{described}"
     found = _DESCRIBED.fullmatch(described)
     if found is None:
         return described
     sign = "." if "-" in found["tag"] else "-"  # v1.37.0-alpha.1.12+…, but v1.36.3-12+…
-    return f"{found['tag']}{sign}{found['commits']}+{found['sha']}{found['dirty'] or ''}"
+    return f"{found['tag']}{sign}{found['commits']}+{found['sha']}"
 
 
-def _git(checkout: Path, *words: str) -> str:
-    env = {name: value for name, value in os.environ.items() if name not in _OF_A_CHECKOUT} | {"LC_ALL": "C"}
+def _git(checkout: Path, env: Mapping[str, str], *words: str) -> str:
     argv = ["git", "--no-optional-locks", "-C", str(checkout), *words]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=PATIENCE_S, check=False)
