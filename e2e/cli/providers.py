@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from providers.releases.built import Built
     from providers.releases.release import Release
 
 WITHIN_S = 60.0
@@ -60,7 +61,7 @@ def _providers() -> list[dict[str, Any]]:
     return found
 
 
-def _binaries(release: Release, deadline: Any) -> list[dict[str, str]]:
+def _binaries(release: Release | Built, deadline: Any) -> list[dict[str, str]]:
     from providers.releases.programs import PROGRAMS
 
     origins = {name: release.origin(name, deadline=deadline) for name in PROGRAMS}

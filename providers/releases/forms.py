@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 from providers.releases.sources import require_safe
 from upload.errors import UsageError
 
-FORMS = "vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file:///DIR, https://DIR"
+FORMS = "vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file:///DIR, https://DIR, source:/DIR"
 EXACT = re.compile(r"v(\d+\.\d+)\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+SOURCE = "source:"  # what a checkout to be built begins with
 MARKER = re.compile(r"(?:release/stable|ci/latest)(?:-(\d+\.\d+))?")
 
 
@@ -20,6 +21,8 @@ def check_form(kubernetes: str) -> None:
         return
     if kubernetes.startswith("file:"):
         folder_of(kubernetes)
+    elif kubernetes.startswith(SOURCE):
+        checkout_of(kubernetes)
     elif kubernetes.startswith(("https:", "http:")):
         require_safe(kubernetes, "the directory of a version")
     else:
@@ -36,4 +39,15 @@ def folder_of(kubernetes: str) -> Path:
     folder = Path(unquote(parts.path))
     if parts.netloc or not folder.is_absolute() or "\0" in parts.path:
         raise UsageError(f"{kubernetes!r}: expected file:///absolute/folder")
+    return folder
+
+
+def checkout_of(kubernetes: str) -> Path:
+    """Return the folder of ``source:/DIR``, written as it is. Raises UsageError when it is none.
+
+    It is absolute, as that of ``file:///DIR`` is: a run is gone on with from any folder.
+    """
+    folder = Path(kubernetes.removeprefix(SOURCE))
+    if not folder.is_absolute() or not kubernetes.isprintable() or ".." in folder.parts:
+        raise UsageError(f"{kubernetes!r}: expected source:/absolute/folder")
     return folder

@@ -1,4 +1,4 @@
-"""Build programs from a pinned Go module with the ``go`` of this machine."""
+"""Build programs from a Go module, a pinned one or a checkout, with the ``go`` of this machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from providers.fanout import Limit
-from providers.releases.pinned import Pin
 from providers.releases.programs import Program
 from providers.releases.sources import Platform, Progress, Sources
 from upload.errors import CommandError, ProviderError
@@ -24,6 +24,7 @@ from upload.errors import CommandError, ProviderError
 TAIL_LINES = 40
 GRACE_S = 5.0
 _POLL_S = 0.5
+_PACKAGE = re.compile(r"[\w.~/-]+")  # what ``go build -v`` tells of each one
 _IMPORTED = ("go", "list", "-f", '{{join .TestImports "\\n"}}')
 
 
@@ -47,11 +48,39 @@ def find_go(env: Mapping[str, str], limit: Limit) -> Go:
     return Go(path, version.group(1))
 
 
-def require_go(go: Go, pin: Pin) -> None:
-    """Raise ProviderError when ``go`` is older than the pin needs."""
-    if _numbers(go.version) < _numbers(pin.go):
+class Module(Protocol):
+    """What programs are built from."""
+
+    @property
+    def project(self) -> str:
+        """Whose it is."""
+
+    @property
+    def version(self) -> str:
+        """The project's version."""
+
+    @property
+    def folder(self) -> Path:
+        """Where ``go`` works; it only reads there."""
+
+    @property
+    def go(self) -> str:
+        """The least Go that builds it."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags of ``go build`` that decide what comes out."""
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The variables of ``go`` that are fixed for it: ``GOFLAGS``, ``GOWORK``."""
+
+
+def require_go(go: Go, module: Module) -> None:
+    """Raise ProviderError when ``go`` is older than the module needs."""
+    if _numbers(go.version) < _numbers(module.go):
         raise ProviderError(
-            f"Go >= {pin.go} is needed for {pin.project} {pin.version}, found {go.version} ({go.path})",
+            f"Go >= {module.go} is needed for {module.project} {module.version}, found {go.version} ({go.path})",
             hint="install a newer Go from go.dev/dl",
         )
 
@@ -80,8 +109,8 @@ def go_env(env: Mapping[str, str], *, platform: Platform | None = None, offline:
     return {**env, **fixed}
 
 
-def build(pin: Pin, programs: Sequence[Program], into: Path, *, sources: Sources, limit: Limit) -> None:
-    """Build ``programs``, all of one pin, into the folder ``into``, each under its own name.
+def build(module: Module, programs: Sequence[Program], into: Path, *, sources: Sources, limit: Limit) -> None:
+    """Build ``programs``, all of one module, into the folder ``into``, each under its own name.
 
     One ``go build`` for all: they share most of their packages, and two linkers run beside each other. ``go test``
     cannot tell how far it is, so what a test program imports is built by ``go build`` before it; and
@@ -89,9 +118,9 @@ def build(pin: Pin, programs: Sequence[Program], into: Path, *, sources: Sources
     Raises: ProviderError (no Go, too old, CommandError with the tail of what go said), DeadlineExceeded.
     """
     go = find_go(sources.env, limit)
-    require_go(go, pin)
-    env = go_env(sources.env, platform=sources.platform, offline=sources.offline)
-    call = GoCall(go.path, pin.folder, env, limit)
+    require_go(go, module)
+    env = {**go_env(sources.env, platform=sources.platform, offline=sources.offline), **module.settings}
+    call = GoCall(go.path, module.folder, env, limit)
     mains = [program for program in programs if not program.is_test]
     packages = [program.package for program in mains]
     tests = [program for program in programs if program.is_test]
@@ -102,14 +131,14 @@ def build(pin: Pin, programs: Sequence[Program], into: Path, *, sources: Sources
     wanted = len(run_go(("go", "list", "-deps", *whole), call, modules.see).split())
     made = _Counter(title, "packages", wanted, sources.progress)
     if mains:
-        run_go(("go", "build", "-v", "-o", f"{into}{os.sep}", *pin.flags, *packages), call, made.see)
+        run_go(("go", "build", "-v", "-o", f"{into}{os.sep}", *module.flags, *packages), call, made.see)
     for program in mains:
         built = into / _go_name(program.package)
         if built != into / program.name:
             built.rename(into / program.name)
     for test in tests:
-        run_go(("go", "build", "-v", *pin.flags, *imported[test.name]), call, made.see)
-        run_go(("go", "test", "-c", "-vet=off", "-o", str(into / test.name), *pin.flags, test.package), call)
+        run_go(("go", "build", "-v", *module.flags, *imported[test.name]), call, made.see)
+        run_go(("go", "test", "-c", "-vet=off", "-o", str(into / test.name), *module.flags, test.package), call)
     sources.progress(Progress(title, wanted, wanted, "packages"))  # what was compiled before is never counted
 
 
@@ -197,8 +226,9 @@ def _follow(child: subprocess.Popen[bytes], call: GoCall, see: Callable[[str], N
                 else:
                     *lines, rest = (rest + block).split(b"\n")
                     for line in (raw.decode("utf-8", "replace") for raw in lines):
-                        tail.append(line)
                         see(line)
+                        if not _PACKAGE.fullmatch(line):  # go builds on behind an error: they would push it out
+                            tail.append(line)
     if rest:
         tail.append(rest.decode("utf-8", "replace"))
     return output.decode("utf-8", "replace"), tuple(tail)

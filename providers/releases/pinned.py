@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from providers.releases.programs import MODULES, Program, stamps
 from upload.errors import ProviderError
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+
+
+def stamped(values: Sequence[str]) -> tuple[str, ...]:
+    """Return the flags of ``go build`` for programs that are told ``values``.
+
+    Debug data is neither made nor linked, as in official releases: that saves a fifth of the compiler's cache.
+    """
+    given = " ".join(f"-X {value}" for value in values)
+    return ("-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", f"-s -w {given}".strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +35,13 @@ class Pin:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Return the flags of ``go build`` that decide what comes out.
+        """Return the flags of ``go build`` that decide what comes out."""
+        return stamped(stamps(self.project, self.version))
 
-        Debug data is neither made nor linked, as in official releases: that saves a fifth of the compiler's cache.
-        """
-        values = " ".join(f"-X {stamp}" for stamp in stamps(self.project, self.version))
-        return ("-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", f"-s -w {values}".strip())
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Return what ``go`` is told besides: nothing but what is pinned is taken."""
+        return {"GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
 
     @property
     def digest(self) -> str:

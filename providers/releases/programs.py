@@ -62,16 +62,20 @@ def program_named(name: str) -> Program:
     return PROGRAMS[name]
 
 
-def stamps(project: str, version: str) -> tuple[str, ...]:
+NO_COMMIT = "0000000"
+
+
+def stamps(project: str, version: str, *, commit: str = NO_COMMIT, tree_state: str = "clean") -> tuple[str, ...]:
     """Return the ``-X`` values that tell a program its version, as the project's own release scripts set them.
 
     A Go module carries neither commit nor date: both are placeholders, so that a build is the same everywhere.
+    ``tree_state``: clean, dirty or archive.
     Source: kubernetes hack/lib/version.sh, etcd scripts/build_lib.sh, kwok hack/releases.sh, CoreDNS's Makefile.
     """
     if project == "etcd":
-        return ("go.etcd.io/etcd/api/v3/version.GitSHA=0000000",)
+        return (f"go.etcd.io/etcd/api/v3/version.GitSHA={commit}",)
     if project == "coredns":
-        return ("github.com/coredns/coredns/coremain.GitCommit=0000000",)
+        return (f"github.com/coredns/coredns/coremain.GitCommit={commit}",)
     if project == "kwok":
         return (f"sigs.k8s.io/kwok/pkg/consts.Version={version}",)
     if project != "kubernetes":
@@ -80,9 +84,9 @@ def stamps(project: str, version: str) -> tuple[str, ...]:
     values = {
         "gitVersion": version,
         "gitMajor": major,
-        "gitMinor": minor,
-        "gitTreeState": "clean",
-        "gitCommit": "0000000",
+        "gitMinor": f"{minor}+" if "-" in version else minor,  # what comes before or after a release
+        "gitTreeState": tree_state,
+        "gitCommit": commit,
         "buildDate": "1970-01-01T00:00:00Z",
     }
     packages = ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")

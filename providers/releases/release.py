@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from providers.contracts import Deadline, Download
 from providers.fanout import Limit
@@ -17,6 +18,9 @@ from providers.releases.supplier import Supplier
 from providers.releases.supply import Want, cached, in_directory, offers, published, want
 from providers.releases.wire import Wire
 from upload.errors import ProviderError
+
+if TYPE_CHECKING:
+    from providers.releases.built import Built
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,11 @@ class Release:
                 wanted[program.name] = want(program, self.version, self.address, self.sources)
         return paths | Supplier(self.sources, deadline).supply(wanted)
 
-    def other(self, kubernetes: str = "", *, platform: str = "", deadline: Deadline) -> Release:
+    def built_in(self, folder: Path) -> Release:
+        """Return the same, with a folder for what ``other`` may build from a checkout."""
+        return replace(self, sources=replace(self.sources, built=folder))
+
+    def other(self, kubernetes: str = "", *, platform: str = "", deadline: Deadline) -> Release | Built:
         """Return another version, or the same for another platform, from the same sources. Raises as ``resolve`` does."""
         from providers.releases.versions import resolve
 

@@ -84,7 +84,8 @@ class Sources:
     """Where to look for programs, and how long to wait there.
 
     ``cache``: the folder of finished programs; ``env``: what ``go`` is started with (GOPROXY and the like);
-    ``mirror``: root with the official layouts, or empty; ``offline``: open no network at all. ``reach`` is the
+    ``mirror``: root with the official layouts, or empty; ``offline``: open no network at all; ``built``: the folder of
+    one run for what is built from a checkout, which is never kept longer. ``reach`` is the
     memory of one process: (host, port) -> why there is no connection, empty when there is one; nobody is asked twice.
     """
 
@@ -92,6 +93,7 @@ class Sources:
     env: Mapping[str, str] = field(repr=False)
     mirror: str = ""
     offline: bool = False
+    built: Path | None = None
     progress: Callable[[Progress], None] = _ignore
     hosts: Hosts = Hosts()
     pins: Path = PINS

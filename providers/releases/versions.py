@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from providers.contracts import Deadline
-from providers.releases.forms import EXACT, MARKER, check_form, folder_of
+from providers.releases.built import Built
+from providers.releases.checkout import read_checkout
+from providers.releases.forms import EXACT, MARKER, SOURCE, check_form, checkout_of, folder_of
 from providers.releases.layouts import marker_url
 from providers.releases.pinned import pinned_versions
 from providers.releases.release import Release
@@ -16,8 +18,8 @@ from providers.releases.wire import Wire
 from upload.errors import ProviderError
 
 
-def resolve(kubernetes: str, *, sources: Sources, deadline: Deadline) -> Release:
-    """Return the release that ``kubernetes`` names.
+def resolve(kubernetes: str, *, sources: Sources, deadline: Deadline) -> Release | Built:
+    """Return the release, or the programs to be built from a checkout, that ``kubernetes`` names.
 
     A marker that cannot be resolved is an error: an older version is never tested instead. Only ``pinned``, or a
     marker while ``sources.offline``, gives the pinned version, and ``Release.source`` says so.
@@ -34,6 +36,9 @@ def resolve(kubernetes: str, *, sources: Sources, deadline: Deadline) -> Release
     if kubernetes.startswith("file:"):
         folder = folder_of(kubernetes)
         return Release(_version_of_folder(folder), "file (unverified)", sources, folder=folder)
+    if kubernetes.startswith(SOURCE):
+        tree = checkout_of(kubernetes)
+        return Built(tree, read_checkout(tree, sources.env).version, sources)
     if sources.offline:
         raise ProviderError(f"{without_password(kubernetes)}: not asked, the network is off (--offline)")
     address = kubernetes.rstrip("/")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.releases.forms import check_form, folder_of
+from providers.releases.forms import check_form, checkout_of, folder_of
 from upload.errors import UsageError
 
 
@@ -20,6 +20,7 @@ from upload.errors import UsageError
         "ci/latest",
         "ci/latest-1.36",
         "file:///srv/kubernetes/v1.36.3",
+        "source:/home/me/kubernetes",
         "https://builds.example.com/v1.36.3",
         "http://127.0.0.1:8080/v1.36.3",
     ],
@@ -40,7 +41,11 @@ def test_form_is_accepted(text: str) -> None:
         ("ci/latest-1.36/../x", "is no version"),
         ("v1.36.3/../../etc", "is no version"),
         ("v1.36.3\n", "is no version"),
-        ("source:/src/kubernetes", "is no version"),
+        ("source:", "expected source:/absolute/folder"),
+        ("source:kubernetes", "expected source:/absolute/folder"),
+        ("source:~/kubernetes", "expected source:/absolute/folder"),
+        ("source:/src/../kubernetes", "expected source:/absolute/folder"),
+        ("source:/src\x1b[2J", "expected source:/absolute/folder"),
         ("file://relative/folder", "expected file:///absolute/folder"),
         ("file:folder", "expected file:///absolute/folder"),
         ("http://example.com/v1.36.3", "must be an https:// address"),
@@ -58,3 +63,7 @@ def test_other_text_is_a_usage_error(text: str, said: str) -> None:
 
 def test_folder_of_reads_escapes() -> None:
     assert folder_of("file:///srv/my%20builds/v1.36.3") == Path("/srv/my builds/v1.36.3")
+
+
+def test_folder_of_a_checkout_is_taken_as_it_is_written() -> None:
+    assert checkout_of("source:/srv/my kube%20rnetes") == Path("/srv/my kube%20rnetes")

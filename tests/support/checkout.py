@@ -1,0 +1,102 @@
+"""A small tree that looks like a checkout of Kubernetes: a workspace with staging modules, vendored, stamped, real Go.
+
+A real one cannot be had from a module proxy: the module ``k8s.io/kubernetes`` comes without its staging modules and
+without its vendor folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from providers.releases.programs import PROGRAMS
+
+QUIET = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+NOBODY = ("-c", "user.name=n", "-c", "user.email=n@example.com", "-c", "init.defaultBranch=main")
+PLACES = ("client-go/pkg/version", "component-base/version")
+VERSION = """package version
+
+var (
+	gitVersion   = "v0.0.0-master+$Format:%H$"
+	gitCommit    = "$Format:%H$"
+	gitTreeState = ""
+	gitMajor     string
+	gitMinor     string
+	buildDate    = "1970-01-01T00:00:00Z"
+)
+
+func Get() string {
+	return gitVersion + " " + gitMajor + "." + gitMinor + " " + gitTreeState + " " + gitCommit + " " + buildDate
+}
+"""
+MAIN = """package main
+
+import (
+	"os"
+
+	"example.com/outside"
+	"k8s.io/component-base/version"
+)
+
+func main() {
+	os.Stdout.WriteString("NAME " + version.Get() + outside.Word + "\\n")
+}
+"""
+# of hack/lib/version.sh what is looked at where there is no git, with the comment that looks alike
+ARCHIVE = """
+  if [[ '%' == "%" ]]; then
+    KUBE_GIT_COMMIT='@COMMIT@'
+    KUBE_GIT_TREE_STATE="archive"
+    # When a 'git archive' is exported, the '' below will look
+    # something like 'HEAD -> release-1.8, tag: v1.8.3' where then 'tag: '
+    # can be extracted from it.
+    if [[ '@NAMES@' =~ tag:\\ (v[^ ,]+) ]]; then
+"""
+
+
+def git(folder: Path, *words: str) -> str:
+    """Run git in a folder as nobody in particular, and return what it says."""
+    argv = ["git", "-C", str(folder), *NOBODY, *words]
+    done = subprocess.run(argv, capture_output=True, text=True, env=os.environ | QUIET, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+def make_tree(folder: Path) -> Path:
+    """Write the tree; each program tells its name, what it was stamped with, and a word of a vendored module."""
+    for program in PROGRAMS.values():
+        if program.project == "kubernetes" and program.package.startswith("k8s.io/kubernetes/cmd/"):
+            _write(folder / "cmd" / program.name / "main.go", MAIN.replace("NAME", program.name))
+    for place in PLACES:
+        _write(folder / "staging/src/k8s.io" / place / "base.go", VERSION)
+    staging = sorted({place.partition("/")[0] for place in PLACES})
+    for name in staging:
+        _write(folder / "staging/src/k8s.io" / name / "go.mod", f"module k8s.io/{name}\n\ngo 1.24.0\n")
+    required = "".join(f"\tk8s.io/{name} v0.0.0\n" for name in staging)
+    _write(
+        folder / "go.mod",
+        f"module k8s.io/kubernetes\n\ngo 1.24.0\n\nrequire (\n\texample.com/outside v1.0.0\n{required})\n",
+    )
+    used = "".join(f"\t./staging/src/k8s.io/{name}\n" for name in staging)
+    _write(folder / "go.work", f"go 1.24.0\n\nuse (\n\t.\n{used})\n")
+    _write(folder / "vendor/example.com/outside/outside.go", 'package outside\n\nconst Word = " vendored"\n')
+    vendored = "# example.com/outside v1.0.0\n## explicit\nexample.com/outside\n"
+    own = "".join(f"# k8s.io/{name} v0.0.0\n## explicit\n" for name in staging)
+    _write(folder / "vendor/modules.txt", f"## workspace\n{vendored}{own}")
+    return folder
+
+
+def make_checkout(folder: Path, tag: str = "v1.36.3") -> Path:
+    """Write the tree and commit it in a git repository, with a tag unless that is empty."""
+    make_tree(folder)
+    git(folder, "init", "-q")
+    git(folder, "add", "--all")
+    git(folder, "commit", "-q", "-m", "all")
+    if tag:
+        git(folder, "tag", tag)
+    return folder
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
