@@ -15,7 +15,7 @@ from e2e.lifecycle.display import Display
 from e2e.lifecycle.folder import RunFolder
 from e2e.lifecycle.signals import Signals
 from e2e.lifecycle.state import NO_TALLY, Failure, RunState, Tally
-from e2e.lifecycle.steps import Books, Recorder, failure_text, outcome_of
+from e2e.lifecycle.steps import Books, Recorder, headline, outcome_of
 from e2e.settings import Settings
 from providers.contracts import Binaries, Context, Deadline, Provider
 from providers.process import Mark
@@ -104,10 +104,7 @@ class Run:
         if not isinstance(error, HarnessError):
             self.log.line("".join(traceback.format_exception(error)))
         hint = error.hint if isinstance(error, HarnessError) else "report it with the traceback in build-log.txt"
-        first, *rest = failure_text(error).splitlines()
-        # of several reasons the last one is that of the last thing tried; all of them are in the log
-        text = f"{first} {rest[-1].strip()}" if rest and first.endswith(":") else first
-        self.add_failure(Failure(step, outcome_of(error), text, hint))
+        self.add_failure(Failure(step, outcome_of(error), headline(error), hint))
 
     def add_failure(self, failure: Failure) -> None:
         """Add a failure behind those that are there."""

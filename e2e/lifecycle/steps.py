@@ -128,8 +128,17 @@ def outcome_of(error: BaseException) -> Outcome:
 def failure_text(error: BaseException) -> str:
     """Return what a reader should see of an error: its message, notes, and the command to try next."""
     error = error.reason if isinstance(error, StepCut) else error
+    hint = f"\ntry: {error.hint}" if isinstance(error, HarnessError) and error.hint else ""
+    return f"{_reasons(error)}{hint}"
+
+
+def headline(error: BaseException) -> str:
+    """Return an error in one line. Of several reasons it has the last one, that of the last thing tried."""
+    error = error.reason if isinstance(error, StepCut) else error
+    first, *rest = _reasons(error).splitlines()
+    return f"{first} {rest[-1].strip()}" if rest and first.endswith(":") else first
+
+
+def _reasons(error: BaseException) -> str:
     said = str(error) if isinstance(error, HarnessError) else f"a bug of ours: {type(error).__name__}: {error}"
-    lines = [said or type(error).__name__, *getattr(error, "__notes__", ())]
-    if isinstance(error, HarnessError) and error.hint:
-        lines.append(f"try: {error.hint}")
-    return "\n".join(lines)
+    return "\n".join([said or type(error).__name__, *getattr(error, "__notes__", ())])

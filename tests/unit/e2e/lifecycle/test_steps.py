@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from e2e.lifecycle.signals import StepCut
-from e2e.lifecycle.steps import Books, Recorder
+from e2e.lifecycle.steps import Books, Recorder, failure_text, headline
 from tests.unit.e2e.lifecycle.fakes import Clock, SeenDisplay, not_held
 from upload.errors import CommandError, Interrupted, Outcome, ProviderError
 from upload.model import StepRecord
@@ -108,3 +108,29 @@ def test_verdict_fails_a_step_without_an_error() -> None:
     (record,) = recorder.records
     assert (record.failure, record.outcome) == ("1 of 2 cases failed", Outcome.TESTS_FAILED)
     assert record.output_tail == "x" * 8_000
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        pytest.param(ProviderError("the cloud said no", hint="ask it"), "the cloud said no", id="one-line"),
+        pytest.param(
+            ProviderError("etcd cannot be had:\n  cache: not there\n  official: no answer", hint="check the network"),
+            "etcd cannot be had: official: no answer",
+            id="several-reasons",
+        ),
+        pytest.param(ProviderError("it does not build: a.go:1:2: x\na.go:1:2: x\nb.go:1:2: y"),
+                     "it does not build: a.go:1:2: x", id="whole-first-line"),
+        pytest.param(StepCut(Interrupted(15)), "stopped by signal 15", id="cut"),
+        pytest.param(KeyError("x"), "a bug of ours: KeyError: 'x'", id="bug"),
+    ],
+)  # fmt: skip
+def test_headline_is_what_was_tried_last_and_never_the_advice(error: BaseException, line: str) -> None:
+    assert headline(error) == line
+
+
+def test_failure_text_ends_with_what_to_try() -> None:
+    error = ProviderError("etcd cannot be had:\n  official: no answer", hint="check the network")
+    error.add_note("noted")
+
+    assert failure_text(error) == "etcd cannot be had:\n  official: no answer\nnoted\ntry: check the network"
