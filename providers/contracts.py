@@ -323,6 +323,17 @@ class ChecksCluster(Protocol):
         """Return key of ``cluster:`` -> what is expected there instead. Empty: all is well. Opens and starts nothing."""
 
 
+class NamesPrograms(Protocol):
+    """An ability that a provider may have: say which programs ``up`` will ask for.
+
+    Those of a checkout (``kubernetes: source:DIR``) are then built in the step Build, before ``up`` has begun; without
+    it they are built when they are asked for.
+    """
+
+    def programs(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """Return the names of Kubernetes's own programs that ``up`` will ask for, for this machine's platform."""
+
+
 class KnowsVersion(Protocol):
     """An ability that a provider of somebody's cluster may have: say what it runs before anything else is done."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from providers.api import Api
 
 KUBECONFIG = "kubeconfig"
+KUBECTL = "kubectl"
 LOOK_S = 0.5  # the cluster is somebody else's: be gentle
 FEATURES = frozenset({"pods-run", "hollow-nodes", "dns", "storage"})
 HOLLOW = "kwok.x-k8s.io/node"
@@ -67,6 +68,11 @@ class ExistingProvider:
         finally:
             kubeconfig.unlink()
 
+    def programs(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """Return the client that the suite uses."""
+        del spec
+        return (KUBECTL,)
+
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return the facts of the cluster, once it answered. Raises: UsageError for the file, ProviderError else."""
         from providers._kubeconfig import keep_secrets, minified, write_private
@@ -94,7 +100,7 @@ class ExistingProvider:
             version=version,
             nodes=tuple(node["metadata"]["name"] for node in nodes if takes_pods(node)),
             features=features,
-            kubectl=ctx.binaries.get("kubectl", deadline=ctx.deadline),
+            kubectl=ctx.binaries.get(KUBECTL, deadline=ctx.deadline),
             allow=frozenset(self._settings.allow),
         )
 

@@ -20,6 +20,7 @@ from providers._hollow import room_for_nodes
 from providers.contracts import Cluster, ClusterSpec, Context, Resource
 from providers.dump import Source, dump_cluster
 from providers.kwok import NEEDED, ChoosePorts, Home, Plan, free_ports
+from providers.releases.programs import program_named
 from upload.errors import ProviderError, UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class LocalProvider:
         if (room := room_for_nodes(spec.pod_cidr)) < spec.nodes:
             wanted["nodes"] = f"at most {room}, which is what pod_cidr has room for"
         return wanted
+
+    def programs(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """Return Kubernetes's own programs: a control plane, and kubectl for the suite."""
+        del spec
+        return tuple(name for name in NEEDED if program_named(name).project == "kubernetes")
 
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return a cluster whose nodes are ready; one that a killed call left is used if it answers, else made anew."""

@@ -48,7 +48,7 @@ class Outcome(Enum):
     PASSED = Ending(0, "SUCCESS", True, "all passed, or passed on a later attempt")
     TESTS_FAILED = Ending(1, "FAILURE", False, "a case failed, or a test file does not import")
     USAGE = Ending(2, "FAILURE", False, "usage or config error; nothing selected (still published)")
-    PROVIDER = Ending(3, "FAILURE", False, "the provider failed, or something was left over")
+    PROVIDER = Ending(3, "FAILURE", False, "the provider failed, a checkout did not build, or something was left over")
     RESULTS = Ending(4, None, None, "results could not be read or stored")
     BUG = Ending(5, "FAILURE", False, "a bug of ours: any uncaught exception")
     DEADLINE = Ending(124, "FAILURE", False, "a deadline expired")

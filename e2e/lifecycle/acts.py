@@ -5,18 +5,35 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from e2e.lifecycle.child import Command, Exit, Watch, run_child
 from e2e.lifecycle.display import SuiteProgress
-from e2e.lifecycle.run import CLUSTER, MARK, Run
+from e2e.lifecycle.run import CLUSTER, MARK, Run, Tools
 from e2e.lifecycle.state import Failure, Keep, Presence, Tally
 from e2e.lifecycle.testers import SuitePlan, SuiteResult, make_tester
 from providers import process
-from providers.contracts import Deadline
+from providers.contracts import Deadline, NamesPrograms
 from upload.errors import HarnessError, Outcome, ProviderError, UsageError
 from upload.model import Case, Status
 
 LEFT_SHOWN = 10
+
+
+def builds(tools: Tools) -> bool:
+    """Say whether a run has the step Build: for a checkout, where the provider knows what it will ask for."""
+    return tools.job.is_built and hasattr(tools.provider, "programs")
+
+
+def build(run: Run, deadline: Deadline) -> None:
+    """Build what the provider will ask for of a checkout.
+
+    Raises: ProviderError with the compiler's lines when it does not build: no case was run, so it is no verdict.
+    """
+    if run.tools.unresolved is not None:
+        raise run.tools.unresolved
+    provider = cast("NamesPrograms", run.tools.provider)
+    run.binaries.ensure(provider.programs(run.tools.job.cluster.spec()), deadline=deadline)
 
 
 def bring_up(run: Run, deadline: Deadline) -> None:

@@ -6,6 +6,7 @@
                    cluster/c1/        the provider's own (Context.folder)
                    cluster/c1.json    the facts of the cluster that is up (Cluster.to_json)
                    work/              where testers run
+                   built/             programs of a checkout, until its cluster is gone
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class RunFolder:
     def work(self) -> Path:
         """Where testers run and leave what is nobody's result."""
         return self.path / "work"
+
+    @property
+    def built(self) -> Path:
+        """Where the programs of a checkout are kept."""
+        return self.path / "built"
 
     def cluster_folder(self, cluster: str) -> Path:
         """Return the provider's private folder of one cluster."""
@@ -99,6 +105,10 @@ class RunFolder:
         """Remove what was known of a cluster that is gone."""
         self.cluster_file(cluster).unlink(missing_ok=True)
         shutil.rmtree(self.cluster_folder(cluster), ignore_errors=True)
+
+    def forget_built(self) -> None:
+        """Remove the programs of a checkout: they are large, and the next run builds its own."""
+        shutil.rmtree(self.built, ignore_errors=True)
 
     def keep_secret(self, value: str) -> None:
         """Append a value that must never be published."""

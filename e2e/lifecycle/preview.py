@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from e2e.lifecycle.acts import builds
 from e2e.lifecycle.begin import Order, check_order, first_state
 from e2e.lifecycle.display import PlainDisplay
 from e2e.lifecycle.sequence import SEQUENCES, STEPS
 from e2e.lifecycle.state import build_number, run_name
 from e2e.lifecycle.testers import SuitePlan, make_tester
-from e2e.lifecycle.tools import make_tools, resolve_version
+from e2e.lifecycle.tools import foreseen_version, make_tools
 from e2e.settings import Settings
 from providers.contracts import Cluster
 from upload.errors import HarnessError
@@ -46,7 +47,7 @@ def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patien
     import sys
 
     check_order(order, settings)
-    version = resolve_version(order.job, settings, PlainDisplay(sys.stderr), offline=order.offline)
+    version = foreseen_version(order.job, settings, PlainDisplay(sys.stderr), offline=order.offline)
     tools = make_tools(order.job, settings, version, test_s=order.test_s)
     now_s = int(time.time())
     name = run_name(order.job.job, order.build or build_number(now_s))
@@ -62,6 +63,8 @@ def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patien
     yield Planned("provider", f"{name}, {nodes} nodes; kept: {order.keep}", facts)
     yield Planned("artifacts", state.artifacts, {"artifacts": state.artifacts})
     for verb in SEQUENCES["run"]:
+        if verb == "build" and not builds(tools):
+            continue
         title, limit_s = STEPS[verb].title, tools.budget.seconds[verb]
         yield Planned("step", f"{title}, at most {limit_s:.0f} s", {"name": title, "limit_s": limit_s})
         if verb == "test" and verbose:

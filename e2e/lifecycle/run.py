@@ -31,13 +31,17 @@ MARK = "E2E_RUN_FOLDER"  # what a tester's processes carry, so that a later proc
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a run works with. ``unresolved``: why there is no version; the run then ends in its first step."""
+    """What a run works with.
+
+    ``make_binaries``: gives the programs, told the folder for those that are built from a checkout. ``unresolved``: why
+    there is no version; the run then ends in its first step.
+    """
 
     settings: Settings
     job: JobConfig
     provider: Provider
     owns_cluster: bool
-    binaries: Binaries
+    make_binaries: Callable[[Path], Binaries]
     budget: Budget
     unresolved: HarnessError | None = None
 
@@ -66,11 +70,13 @@ class Run:
     tally: Tally = NO_TALLY
     now_s: Callable[[], float] = time.time
     recorder: Recorder = field(init=False)
+    binaries: Binaries = field(init=False)
 
     def __post_init__(self) -> None:
         """Open the books; they go on behind the steps of an earlier process."""
         books = Books(self.display, self.log.line, self._save_steps, self.signals.held)
         self.tally = self.state.tally
+        self.binaries = self.tools.make_binaries(self.folder.built)
         self.recorder = Recorder(books, records=list(self.state.steps), now_s=self.now_s)
         self.signals.on_signal = self._take_signal
         self.signals.farewell = self._farewell
@@ -131,7 +137,7 @@ class Run:
             expires_s=self.state.expires_s,
             deadline=deadline,
             steps=self.recorder,
-            binaries=self.tools.binaries,
+            binaries=self.binaries,
             keep_secret=self.folder.keep_secret,
             variables=self._variables(),
         )

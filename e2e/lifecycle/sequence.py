@@ -1,6 +1,6 @@
 """The sequence of a run, in one place: which steps there are, when each is wanted, what may cut it, what it does.
 
-``up → test → dump → down → publish``. A step that fails never stops the ones behind it that clean up and publish.
+``build → up → test → dump → down → publish``, the first one only for a checkout. A step that fails never stops the ones behind it that clean up and publish.
 Source: DESIGN section 6.
 """
 
@@ -37,6 +37,10 @@ def _nothing_failed(run: Run) -> bool:
     return not run.all_failures
 
 
+def _build_wanted(run: Run) -> bool:
+    return acts.builds(run.tools) and _nothing_failed(run)
+
+
 def _dump_wanted(run: Run) -> bool:
     is_done = "dump" in run.state.finished_steps
     only_up = run.state.keep is Keep.ON_SUCCESS and not run.all_failures
@@ -54,6 +58,7 @@ def _publish_wanted(run: Run) -> bool:
 STEPS = {
     step.verb: step
     for step in (
+        Step("build", "Build", acts.build, _build_wanted, cut_at=1),
         Step("up", "Up", acts.bring_up, _nothing_failed, cut_at=1),
         # the tester gets SIGINT and 15 s; what is cut after that is a tester that does not let its program be stopped
         Step("test", "Test", acts.run_suite, _nothing_failed, cut_at=1, grace_s=25.0),
@@ -65,8 +70,8 @@ STEPS = {
 
 # verb of the command line -> its steps
 SEQUENCES = {
-    "run": ("up", "test", "dump", "down", "publish"),
-    "up": ("up", "dump", "down"),  # the last two only when it failed
+    "run": ("build", "up", "test", "dump", "down", "publish"),
+    "up": ("build", "up", "dump", "down"),  # the last two only when it failed
     "test": ("test",),
     "dump": ("dump",),
     "down": ("dump", "down"),
@@ -87,6 +92,8 @@ def conduct(run: Run, sequence: str) -> Outcome:
             perform_wanted(run, step)
     perform_wanted(run, steps[-1])  # publish: the log is final
     note_signal(run)
+    if not run.state.is_live:
+        run.folder.forget_built()
     if sequence in WHOLE or (sequence == "down" and not run.state.needs_publishing and not run.state.is_live):
         run.change(lambda state: replace(state, ended_s=int(run.now_s())))
     return run.outcome

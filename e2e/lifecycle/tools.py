@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 RESOLVE_S = 60.0
 UNKNOWN = "unknown"
-DIRECTORIES = ("file:", "https:", "source:")
+DIRECTORIES = ("file:", "https:")
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What is tested. ``unresolved``: why nobody knows."""
+    """What is tested.
 
-    binaries: Binaries
+    ``make_binaries``: gives the programs, told the folder for those that are built from a checkout. ``unresolved``: why
+    nobody knows.
+    """
+
+    make_binaries: Callable[[Path], Binaries]
     text: str
     source: str
     unresolved: HarnessError | None = None
@@ -77,22 +81,48 @@ def resolve_version(job: JobConfig, settings: Settings, display: Display, *, off
     try:
         found = resolve(job.kubernetes, sources=sources, deadline=deadline)
     except ProviderError as error:
-        return Version(LaterBinaries(UNKNOWN, _refuse(error)), UNKNOWN, job.kubernetes, error)
-    return Version(found, found.version, found.source)
+        return _unknown(_shown(job), error)
+    return Version(found.built_in, found.version, found.source)
+
+
+def foreseen_version(job: JobConfig, settings: Settings, display: Display, *, offline: bool) -> Version:
+    """Return the version that a run would test, for a look at it: of a checkout nothing is executed, not even git.
+
+    Raises: UsageError for a version of another form.
+    """
+    if not job.is_built:
+        return resolve_version(job, settings, display, offline=offline)
+    from providers.releases.checkout import least_go
+    from providers.releases.forms import checkout_of
+
+    try:
+        least_go(checkout_of(job.kubernetes))
+    except ProviderError as error:
+        return _unknown(_shown(job), error)
+    return _unknown(f"{_shown(job)}, asked when the run begins")
 
 
 def later_version(state: RunState, job: JobConfig, settings: Settings, display: Display) -> Version:
     """Return the programs of the version that a run already has; nothing is looked up before one is asked for."""
-
-    def resolve_again(deadline: Deadline) -> Binaries:
-        from providers.releases.versions import resolve
-
-        # a marker may have moved on meanwhile; a directory is where the programs are
-        asked = job.kubernetes if job.kubernetes.startswith(DIRECTORIES) else state.version
-        return resolve(asked, sources=sources, deadline=deadline)
-
     sources = settings.sources(offline=state.offline, progress=display.progress)
-    return Version(LaterBinaries(state.version, resolve_again), state.version, state.version_source)
+
+    def make_binaries(built: Path) -> Binaries:
+        if job.is_built:  # what it was then, and not what lies there now
+            from providers.releases.built import Built
+            from providers.releases.forms import checkout_of
+
+            return Built(checkout_of(job.kubernetes), state.version, sources).built_in(built)
+
+        def resolve_again(deadline: Deadline) -> Binaries:
+            from providers.releases.versions import resolve
+
+            # a marker may have moved on meanwhile; a directory is where the programs are
+            asked = job.kubernetes if job.kubernetes.startswith(DIRECTORIES) else state.version
+            return resolve(asked, sources=sources, deadline=deadline).built_in(built)
+
+        return LaterBinaries(state.version, resolve_again)
+
+    return Version(make_binaries, state.version, state.version_source)
 
 
 def make_tools(
@@ -103,6 +133,7 @@ def make_tools(
 
     timeouts = job.defaults.timeouts
     seconds = {
+        "build": timeouts.build_s,
         "up": timeouts.up_s,
         "test": timeouts.test_s,
         "dump": timeouts.dump_s,
@@ -115,10 +146,19 @@ def make_tools(
         job=job,
         provider=make_provider(job.provider.name, job.provider.settings),
         owns_cluster=provider_type(job.provider.name).owns_cluster,
-        binaries=version.binaries,
+        make_binaries=version.make_binaries,
         budget=job_budget(seconds, test_s=test_s, clock=clock),
         unresolved=version.unresolved,
     )
+
+
+def _shown(job: JobConfig) -> str:
+    return "source" if job.is_built else job.kubernetes  # it is published, so a folder is not named
+
+
+def _unknown(source: str, error: HarnessError | None = None) -> Version:
+    refused = _refuse(error or ProviderError("the version is not known yet"))
+    return Version(lambda _built: LaterBinaries(UNKNOWN, refused), UNKNOWN, source, error)
 
 
 def _refuse(error: HarnessError) -> Callable[[Deadline], Binaries]:

@@ -83,7 +83,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], sources: Sources, un
             wanted = f"one of {', '.join(valid)}" if valid else "no keys here"
             return Problem(sources.of_key(loc), dotted(loc), "unknown key", wanted, nearest(str(loc[-1]), valid))
         case "expected" if context["at"]:
-            loc = (*loc, context["at"])
+            loc = (*loc, *context["at"].split("."))
             found = f"found {_echo(context['found'])}"
             return Problem(sources.of_value(loc), dotted(loc), found, context["expected"], context["nearest"])
     return _wrong_value(details, sources, loc)

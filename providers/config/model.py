@@ -28,6 +28,7 @@ from providers.config import rules
 from providers.config.rules import expected
 from providers.config.schedule import cron_schedule
 from providers.contracts import ClusterSpec
+from providers.releases.forms import SOURCE
 
 # preset -> marker expression; a job's own ``select`` is and-ed with it
 PRESETS: Final[Mapping[str, str]] = {
@@ -83,6 +84,9 @@ class Results(Section):
 class Timeouts(Section):
     """What each lifecycle step may take; ``total`` bounds them together."""
 
+    build_s: Seconds = Field(
+        default=30 * 60, alias="build", description="building a checkout; counts with kubernetes: source:DIR only"
+    )
     up_s: Seconds = Field(default=30 * 60, alias="up", description="bringing the cluster up")
     test_s: Seconds = Field(default=3 * 3600, alias="test", description="the suite")
     dump_s: Seconds = Field(default=10 * 60, alias="dump", description="collecting logs and objects")
@@ -94,11 +98,22 @@ class Timeouts(Section):
 
     @model_validator(mode="after")
     def _total_covers_the_steps(self) -> Self:
-        steps = self.up_s + self.test_s + self.dump_s + self.down_s + self.publish_s
-        if self.total_s < steps:
-            wanted = f"at least {rules.duration_text(steps)}, the sum of the other timeouts"
-            raise expected(wanted, at="total", found=rules.duration_text(self.total_s))
+        self.require_total(self._steps_s, at="total")
         return self
+
+    @property
+    def _steps_s(self) -> int:
+        return self.up_s + self.test_s + self.dump_s + self.down_s + self.publish_s
+
+    def require_room_to_build(self) -> None:
+        """Raise an ``expected`` error unless ``total`` has time for the step Build as well."""
+        self.require_total(self.build_s + self._steps_s, at="defaults.timeouts.total")
+
+    def require_total(self, steps_s: int, *, at: str) -> None:
+        """Raise an ``expected`` error, of the key ``at``, unless ``total`` has time for these steps."""
+        if self.total_s < steps_s:
+            wanted = f"at least {rules.duration_text(steps_s)}, the sum of the other timeouts"
+            raise expected(wanted, at=at, found=rules.duration_text(self.total_s))
 
 
 class Defaults(Section):
@@ -212,7 +227,8 @@ class JobConfig(Section):
     )
     description: FreeText = Field(default="", description="one sentence for the dashboards")
     kubernetes: Annotated[str, Field(max_length=1000), AfterValidator(rules.kubernetes_marker)] = Field(
-        default="pinned", description="vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR or https://DIR"
+        default="pinned",
+        description="vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR, https://DIR or source:DIR",
     )
     provider: ProviderChoice = Field(description="who makes the cluster, with its settings")
     cluster: ClusterShape = Field(default_factory=ClusterShape, description="the cluster to bring up")
@@ -242,6 +258,17 @@ class JobConfig(Section):
         except ValueError:
             tab = "unnamed"  # the job is refused for its name; its tab would only repeat that
         return {**values, "dashboard": {**dashboard, "tab": tab}}
+
+    @model_validator(mode="after")
+    def _total_covers_the_build(self) -> Self:
+        if self.is_built:
+            self.defaults.timeouts.require_room_to_build()
+        return self
+
+    @property
+    def is_built(self) -> bool:
+        """Whether Kubernetes is built from a checkout."""
+        return self.kubernetes.startswith(SOURCE)
 
     def to_json(self) -> dict[str, Any]:
         """Return the config as plain JSON values in the form of the YAML file; ``from_json`` is the inverse."""

@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic_core import PydanticCustomError
 
 from providers.markers import NAMES as MARKER_NAMES
+from providers.releases.forms import SOURCE, checkout_of
 from providers.wording import nearest
+from upload.errors import UsageError
 
 MAX_DURATION_S: Final = 14 * 24 * 3600
 _MAX_EXPRESSION: Final = 500
@@ -33,7 +35,7 @@ _TESTGRID_TAKEN = ("dashboard", "alerter", "summary", "bugs")
 def expected(what: str, *, near: str = "", at: str = "", found: str = "") -> PydanticCustomError:
     """Return the error of a value that should have been ``what``.
 
-    ``at`` and ``found``: the key below and its value, when a whole section was checked.
+    ``at`` and ``found``: the key below (dotted) and its value, when a whole section was checked.
     """
     context = {"expected": what, "nearest": near, "at": at, "found": found}
     return PydanticCustomError("expected", "expected {expected}", context)
@@ -82,11 +84,17 @@ def kubernetes_marker(value: str) -> str:
         raise expected("file:// and an absolute folder, file:///srv/kubernetes/v1.36.3")
     if value.startswith(("https://", "http://")):
         return _https_folder(value)
-    if value.startswith("source:"):
-        raise expected("a released version: building from source:DIR is not there yet")
+    if value.startswith(SOURCE):
+        try:
+            checkout_of(value)
+        except UsageError:
+            raise expected("source: and an absolute folder, source:/home/me/kubernetes") from None
+        return value
     forms = ("release/stable", "ci/latest", "pinned")
     near = "v" + value if _VERSION.fullmatch("v" + value) else nearest(value.rpartition("-")[0] or value, forms)
-    raise expected("vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR or https://DIR", near=near)
+    raise expected(
+        "vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR, https://DIR or source:DIR", near=near
+    )
 
 
 def _https_folder(value: str) -> str:

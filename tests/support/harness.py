@@ -23,7 +23,7 @@ from tests.support.plugins import install_distribution
 FAKES = Path(__file__).parent / "fake_provider"
 JOB = "ci-kubernetes-e2e-fake"
 PATIENCE_S = 60.0
-SUFFIX = {"up": "60s", "test": "60s", "dump": "60s", "down": "60s", "publish": "60s", "total": "10m"}
+SUFFIX = {"build": "60s", "up": "60s", "test": "60s", "dump": "60s", "down": "60s", "publish": "60s", "total": "10m"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Harness:
         tester: str = "fake",
         attempts: int = 1,
         timeouts: dict[str, str] | None = None,
+        kubernetes: str = "v1.36.3",
         **provider: Any,
     ) -> Path:
         """Write a config; ``suite``: how the fake tester behaves; ``provider``: how the fake provider does.
@@ -66,7 +67,7 @@ class Harness:
         """
         document = {
             "job": JOB,
-            "kubernetes": "v1.36.3",
+            "kubernetes": kubernetes,
             "provider": {"name": "local"} if tester in ("pytest", "canary") else {"name": "fake", **provider},
             "suite": {"tester": tester, "focus": suite, "workers": 2, "flake_attempts": attempts},
             "party": "tests",

@@ -6,6 +6,7 @@ The cluster is one process that sleeps; it carries a mark, as those of the local
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ SECRET = "canary-5b1f0c9d7e"
 
 
 class FakeSettings(BaseModel):
-    """What each call does. ``left``: names that ``leftovers`` finds after ``down``."""
+    """What each call does. ``left``: names that ``leftovers`` finds after ``down``; ``programs``: what ``up`` runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,6 +32,7 @@ class FakeSettings(BaseModel):
     dump: Behaviour = "ok"
     down: Behaviour = "ok"
     left: list[str] = []
+    programs: list[str] = []
 
 
 class FakeProvider:
@@ -43,7 +45,12 @@ class FakeProvider:
     def __init__(self, settings: FakeSettings) -> None:
         self._settings = settings
 
+    def programs(self, spec: ClusterSpec) -> tuple[str, ...]:
+        return tuple(self._settings.programs)
+
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
+        for path in ctx.binaries.ensure(self._settings.programs, deadline=ctx.deadline).values():
+            ctx.steps.note(subprocess.run([path], capture_output=True, text=True, timeout=20, check=True).stdout)
         with ctx.steps.step("Start"):
             if not process.marked(mark(ctx)):
                 env = {"FAKE_CLUSTER": mark(ctx).value, "PATH": os.environ["PATH"]}

@@ -131,7 +131,7 @@ def test_job_without_a_party_is_told_what_is_missing(folder: Path) -> None:
         "configs/x.yaml:1:1: contact: missing; expected whom to ask about the results",
         (
             "configs/x.yaml:1:1: kubernetes: missing, and the provider makes the cluster; expected vX.Y.Z,"
-            " release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR or https://DIR"
+            " release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR, https://DIR or source:DIR"
         ),
         "configs/x.yaml:1:1: party: missing; expected short name of whoever runs the tests",
         "configs/x.yaml:1:1: results: missing; expected where builds are published",

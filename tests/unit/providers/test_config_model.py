@@ -69,7 +69,15 @@ def test_minimal_job_gets_the_documented_defaults() -> None:
         },
         "defaults": {
             "keep": "never",
-            "timeouts": {"up": "30m", "test": "3h", "dump": "10m", "down": "20m", "publish": "10m", "total": "5h"},
+            "timeouts": {
+                "build": "30m",
+                "up": "30m",
+                "test": "3h",
+                "dump": "10m",
+                "down": "20m",
+                "publish": "10m",
+                "total": "5h",
+            },
         },
     }
 
@@ -130,6 +138,11 @@ def test_config_comes_back_from_its_json() -> None:
             {"defaults": {"timeouts": {"total": "4h9m59s"}}},
             (("defaults", "timeouts"), "expected", "at least 4h10m, the sum of the other timeouts"),
             id="total below the sum",
+        ),
+        pytest.param(
+            {"kubernetes": "source:/src/kubernetes", "defaults": {"timeouts": {"total": "4h30m"}}},
+            ((), "expected", "at least 4h40m, the sum of the other timeouts"),
+            id="total below the sum with the build",
         ),
         pytest.param(
             {"dashboard": {"group": "provider", "name": "sig-x"}},

@@ -256,3 +256,7 @@ def test_namespaces_of_a_run_are_sorted(tmp_path: Path) -> None:
 
     with fake_api(tmp_path, {"/api/v1/namespaces": {"items": items}}) as api:
         assert namespaces(api, "mine") == ("a", "b")
+
+
+def test_client_is_named_so_that_a_checkout_is_built_before_up() -> None:
+    assert ExistingProvider(ExistingSettings()).programs(ClusterSpec()) == ("kubectl",)

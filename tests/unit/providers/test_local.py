@@ -69,6 +69,12 @@ def test_refusals_name_what_cannot_be_made(spec: ClusterSpec, refused: dict[str,
     assert LocalProvider.refusals(spec) == refused
 
 
+def test_programs_of_kubernetes_are_named_so_that_a_checkout_is_built_before_up() -> None:
+    assert local().programs(ClusterSpec()) == (
+        "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+    )  # fmt: skip
+
+
 def test_up_refuses_what_cannot_be_made_before_it_does_anything(tmp_path: Path) -> None:
     context = make_context(tmp_path / "c1", FolderBinaries(tmp_path, VERSION))
 

@@ -7,13 +7,14 @@ import pytest
 from e2e.lifecycle.budget import job_budget
 from tests.unit.e2e.lifecycle.fakes import Clock
 
-TIMEOUTS = {"up": 10, "test": 60, "dump": 5, "down": 5, "publish": 5, "total": 100}
+TIMEOUTS = {"build": 20, "up": 10, "test": 60, "dump": 5, "down": 5, "publish": 5, "total": 100}
 
 
 @pytest.mark.parametrize(
     ("step", "spent", "remaining"),
     [
         pytest.param("up", 0, 10, id="own-time"),
+        pytest.param("build", 90, 10, id="total-cuts-the-build"),
         pytest.param("test", 95, 5, id="total-cuts-the-suite"),
         pytest.param("test", 200, 0, id="total-is-over"),
         pytest.param("dump", 200, 5, id="dump-keeps-its-own"),
