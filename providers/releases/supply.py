@@ -14,9 +14,11 @@ from providers.releases.download import Fetch, WrongChecksum, fetch
 from providers.releases.layouts import Asset, directory_assets, published_sum, release_asset
 from providers.releases.pinned import Pin, pin_for
 from providers.releases.programs import Program
-from providers.releases.sources import Hosts, Sources, without_password
+from providers.releases.sources import Hosts, Platform, Sources, without_password
 from providers.releases.wire import Wire
 from upload.errors import ProviderError
+
+_PROCESSORS = {b"\x3e\x00": "amd64", b"\xb7\x00": "arm64"}  # of programs for Linux, which are little-endian
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,8 @@ def _from(
         if found := Cache(sources.cache).find(keys[wanted[0].program.name]):
             return [found]
     paths = fetch(assets, expected, into, how)
+    if wanted[0].directory:
+        require_platform(paths[wanted[0].program.name], sources.platform, without_password(asset.url))
     origin = f"{without_password(asset.url)} sha256:{expected}"
     return [Staged(path, keys[name], origin) for name, path in paths.items()]
 
@@ -178,11 +182,24 @@ def in_directory(program: Program, directory: Path, sources: Sources) -> Path:
                 f"{directory} has neither {' nor '.join(str(p.relative_to(directory)) for p in places)}"
             )
         _check_beside(found)
+        require_platform(found, sources.platform, str(found))
     except OSError as exc:
         raise ProviderError(f"{exc.filename}: {exc.strerror}") from exc
     if not os.access(found, os.X_OK):
         raise ProviderError(f"{found} is not executable", hint=f"chmod +x {found}")
     return found
+
+
+def require_platform(program: Path, platform: Platform, shown: str) -> None:
+    """Raise ProviderError when a program is one of another processor: a flat directory cannot say whose it holds.
+
+    Only what says so itself is refused. Source: elf(5), e_machine.
+    """
+    with program.open("rb") as file:
+        head = file.read(20)
+    arch = _PROCESSORS.get(head[18:20], "") if head.startswith(b"\x7fELF") else ""
+    if arch and arch != platform.arch:
+        raise ProviderError(f"{shown} is for {arch}, not for {platform}", hint=f"put it into bin/{platform}/ there")
 
 
 def _check_beside(found: Path) -> None:

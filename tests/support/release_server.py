@@ -76,14 +76,16 @@ class ReleaseServer:
         self.files[path] = body
         self.files[f"{path}.sha256"] = (published if published is not None else sha256(body)).encode()
 
-    def put_kubernetes(self, version: str, size_bytes: int = 0, channel: str = "release") -> None:
-        """Lay the programs of a Kubernetes release, those of its tests in their archive."""
+    def put_kubernetes(
+        self, version: str, size_bytes: int = 0, channel: str = "release", platform: Platform = LINUX
+    ) -> None:
+        """Lay the programs of a Kubernetes release for one platform, those of its tests in their archive."""
         root = f"/{channel}/{version}"
         mine = [program for program in PROGRAMS.values() if program.project == "kubernetes"]
         for name in (program.name for program in mine if not program.bundle):
-            self.put(f"{root}/bin/linux/amd64/{name}", script(name, version, size_bytes))
+            self.put(f"{root}/bin/{platform}/{name}", script(name, version, size_bytes))
         tests = {f"kubernetes/test/bin/{p.name}": script(p.name, version, size_bytes) for p in mine if p.bundle}
-        self.put(f"{root}/kubernetes-test-linux-amd64.tar.gz", packed(tests))
+        self.put(f"{root}/kubernetes-test-{platform.os}-{platform.arch}.tar.gz", packed(tests))
 
     def put_etcd(self) -> None:
         """Lay etcd's archive and SHA256SUMS."""

@@ -126,6 +126,19 @@ def test_pinned_programs_are_built_stamped_and_kept(sources: Sources) -> None:
     )
 
 
+@pytest.mark.slow  # half a minute once on a machine: the standard library of the other platform
+def test_machines_of_another_kind_get_programs_built_for_them(sources: Sources) -> None:
+    release = resolve(VERSION, sources=sources, deadline=within())
+    arm = release.other(platform="linux/arm64", deadline=within())
+
+    built = arm.get("kubectl", deadline=within())
+
+    assert built.read_bytes()[18:20] == b"\xb7\x00"  # EM_AARCH64
+    assert built.parent.name.startswith(f"{VERSION}-linux-arm64-go-")
+    assert arm.published("kubectl", deadline=within()) is None
+    assert release.get("kubectl", deadline=within()) != built
+
+
 def test_another_pin_is_another_entry(sources: Sources, pins: Path) -> None:
     release = resolve(VERSION, sources=sources, deadline=within())
     first = release.get("kubectl", deadline=within())

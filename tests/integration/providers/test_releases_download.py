@@ -23,6 +23,8 @@ from upload.errors import DeadlineExceeded, ProviderError
 
 VERSION = "v1.36.3"
 KUBECTL = f"/release/{VERSION}/bin/linux/amd64/kubectl"
+OLDER, ARM = "v1.33.5", Platform("linux", "arm64")
+KUBELET_ARM = f"/release/{VERSION}/bin/{ARM}/kubelet"
 ETCD_ARCHIVE = f"/etcd-io/etcd/releases/download/{ETCD}/etcd-{ETCD}-linux-amd64.tar.gz"
 
 
@@ -96,6 +98,61 @@ def test_what_is_not_published_as_it_is_must_be_brought(
     release = resolve(VERSION, sources=server.sources(cache, **changes), deadline=within())
 
     assert release.published(program, deadline=within()) is None
+
+
+def test_machines_of_another_kind_get_programs_of_their_own(server: ReleaseServer, cache: Path) -> None:
+    server.put_kubernetes(VERSION, size_bytes=200, platform=ARM)  # other bytes than this machine's
+    ours = resolve(VERSION, sources=server.sources(cache), deadline=within())
+    theirs = ours.other(platform="linux/arm64", deadline=within())
+    older = theirs.other(OLDER, deadline=within())
+    server.put_kubernetes(OLDER, size_bytes=300, platform=ARM)
+    body = script("kubelet", VERSION, 200)
+
+    brought = theirs.ensure(("kubelet", "e2e.test"), deadline=within())
+    asked = list(server.asked)
+
+    assert brought["kubelet"].read_bytes() == body
+    assert brought["e2e.test"].read_bytes() == script("e2e.test", VERSION, 200)
+    assert theirs.published("kubelet", deadline=within()) == Download(f"{server.root}{KUBELET_ARM}", sha256(body))
+    assert older.get("kubelet", deadline=within()).read_bytes() == script("kubelet", OLDER, 300)
+    assert ours.get("kubelet", deadline=within()).read_bytes() == script("kubelet", VERSION)
+    assert [path for path in asked if "amd64" in path] == []
+    assert theirs.ensure(("kubelet", "e2e.test"), deadline=within()) == brought
+
+
+@pytest.mark.parametrize("layout", ["official", "flat"])
+def test_directory_of_the_user_tells_platforms_apart_where_it_can(
+    layout: str, server: ReleaseServer, cache: Path
+) -> None:
+    place = f"/mine/{VERSION}" + (f"/bin/{ARM}" if layout == "official" else "")
+    server.put(f"{place}/kubelet", script("kubelet", "mine"))
+    release = resolve(f"{server.root}/mine/{VERSION}", sources=server.sources(cache), deadline=within())
+
+    found = release.other(platform="linux/arm64", deadline=within()).published("kubelet", deadline=within())
+
+    assert found == Download(f"{server.root}{place}/kubelet", sha256(script("kubelet", "mine")))
+
+
+ELF = b"\x7fELF\x02\x01\x01" + bytes(11)
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_program_of_another_processor_in_a_flat_directory_is_refused(
+    scheme: str, server: ReleaseServer, cache: Path, tmp_path: Path
+) -> None:
+    """It would end with an exec format error on each machine."""
+    folder = tmp_path / VERSION
+    folder.mkdir()
+    for name, machine in (("kubelet", b"\xb7\x00"), ("kubectl", b"\x3e\x00")):
+        (folder / name).write_bytes(ELF + machine)
+        (folder / name).chmod(0o755)
+        server.put(f"/mine/{VERSION}/{name}", ELF + machine)
+    place = folder.as_uri() if scheme == "file" else f"{server.root}/mine/{VERSION}"
+    release = resolve(place, sources=server.sources(cache), deadline=within())
+
+    assert release.get("kubectl", deadline=within()).read_bytes() == ELF + b"\x3e\x00"
+    with pytest.raises(ProviderError, match="kubelet is for arm64, not for linux/amd64"):
+        release.get("kubelet", deadline=within())
 
 
 def test_where_the_official_host_has_nothing_the_mirror_is_named(server: ReleaseServer, cache: Path) -> None:
