@@ -17,6 +17,7 @@ from providers.machines.ubuntu import KEY
 from providers.releases.sources import PINNED, sources_from_env
 from providers.releases.versions import resolve
 from providers.testing import RecordedSteps, make_context
+from tests.support.harness import Harness
 from tests.support.lab import Lab, LabHost
 from tests.support.lab.images import lab_images
 from tests.support.lab.job import CONFIGS
@@ -59,3 +60,25 @@ def differences(before: Mapping[str, list[str]], after: Mapping[str, list[str]])
         gone, came = set(facts) - set(after[host]), set(after[host]) - set(facts)
         found += [f"{host} -{fact}" for fact in sorted(gone)] + [f"{host} +{fact}" for fact in sorted(came)]
     return found
+
+
+def write_config(folder: Path, hosts: Sequence[LabHost], *, nodes: int = 1, **more: Any) -> Path:
+    """Write the lab's config with these hosts as its machines, and return its path."""
+    config = yaml.safe_load((CONFIGS / "ubuntu-lab.yaml").read_text(encoding="utf-8"))
+    config["provider"] = {"name": "ubuntu", **lab_settings(hosts)}
+    config["cluster"] = {"control_planes": len(hosts) - nodes, "nodes": nodes}
+    path = folder / "ubuntu-lab.yaml"
+    path.write_text(yaml.safe_dump({**config, **more}), encoding="utf-8")
+    return path
+
+
+def lab_harness(folder: Path, hosts: Sequence[LabHost]) -> Harness:
+    """Return a harness whose commands find the hosts' key and the lab's images in their environment."""
+    sources = sources_from_env(os.environ)
+    variables = {
+        **os.environ,
+        KEY: str(hosts[0].key_file),
+        IMAGES: str(lab_images(PINNED, sources)),
+        "E2E_STATE_DIR": str(folder / "state"),
+    }
+    return Harness(folder, variables)

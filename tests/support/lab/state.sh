@@ -22,7 +22,7 @@ rules() { # not the empty tables that asking for rules makes
 links() { ip -o link | sed -e 's/^[0-9]*: //' -e 's/ mtu .*//' -e 's/@.*//' | sort; }
 routes() { ip route | sort; }
 mounts() { cut -d ' ' -f 2,3 /proc/mounts | sort; }
-processes() { ps -eo comm= | grep -v -e '^kworker' -e '^ps$' -e '^sort$' -e '^sh$' -e '^sed$' -e '^sshd' -e sftp -e '^(sd-pam)' | sort -u; }
+processes() { ps -eo comm= | grep -v -e '^kworker' -e '^ps$' -e '^sort$' -e '^sh$' -e '^sed$' -e '^grep$' -e '^sshd' -e sftp -e '^(sd-pam)' | sort -u; }
 units() { systemctl list-unit-files --no-legend --state enabled | sort; }
 sysctls() { sysctl net.ipv4.ip_forward net.ipv4.conf.all.forwarding; }
 pods() { ctr namespaces ls -q; for what in containers images tasks snapshots; do ctr -n k8s.io $what ls; done; }

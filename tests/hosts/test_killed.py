@@ -1,0 +1,78 @@
+"""``kill -9`` of e2e in each action of kubeadm on real hosts, followed by ``up`` and by ``down``."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from e2e.lifecycle.state import RunState
+from providers.kubeadm.actions import ACTIONS
+from tests.hosts.clusters import differences, lab_harness, states, write_config
+from tests.support.harness import Harness
+from tests.support.lab import Lab
+from tests.support.lab.fixtures import FreshHosts
+
+pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.full, pytest.mark.timeout(1800)]
+
+STEPS = ("Take the machines", *(name for name, _ in ACTIONS))
+UP_S = 600.0
+INTO_S = 0.4  # how far into an action it is killed
+QUICK = {"Kubeconfig", "Join control planes", "Pod network", "Service network", "Take back the token"}
+
+
+def begin(harness: Harness, ref: str | Path) -> subprocess.Popen[str]:
+    return harness.start("up", ref, "--log-format", "plain")
+
+
+def kill_in(process: subprocess.Popen[str], step: str) -> bool:
+    """Kill a process in the middle of a step; say whether it was still there."""
+    assert process.stderr
+    for line in process.stderr:
+        if line.rstrip().endswith(f"Up: {step} ..."):
+            time.sleep(0.0 if step in QUICK else INTO_S)
+            process.send_signal(signal.SIGKILL)
+            break
+    _, rest = process.communicate(timeout=60)
+    code = process.returncode
+    assert code in (-signal.SIGKILL, 0), rest
+    return code != 0
+
+
+def only(harness: Harness) -> RunState:
+    return harness.state()
+
+
+def test_up_goes_on_after_it_was_killed_in_every_action(host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path) -> None:
+    hosts = fresh_hosts(2)
+    before = states(host_lab, hosts)
+    harness = lab_harness(tmp_path, hosts)
+    ref: str | Path = write_config(tmp_path, hosts)
+
+    for step in STEPS:
+        if not kill_in(begin(harness, ref), step):
+            break  # the last step ended before it was killed
+        ref = only(harness).run
+    done = harness.e2e("up", ref, timeout_s=UP_S)
+
+    assert (done.code, only(harness).clusters) == (0, {"c1": "up"}), done.err
+    assert harness.e2e("down", timeout_s=UP_S).code == 0
+    left = differences(before, states(host_lab, hosts))
+    assert left == [], "\n".join(left)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_down_cleans_up_after_a_kill(step: str, host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path) -> None:
+    hosts = fresh_hosts(2)
+    before = states(host_lab, hosts)
+    harness = lab_harness(tmp_path, hosts)
+    kill_in(begin(harness, write_config(tmp_path, hosts)), step)
+
+    down = harness.e2e("down", timeout_s=UP_S)
+
+    assert down.code == 0, down.err
+    left = differences(before, states(host_lab, hosts))
+    assert left == [], "\n".join(left)
