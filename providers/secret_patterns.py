@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_WINDOW_BYTES = 256 * 1024
+WINDOW_BYTES = 256 * 1024
 HELD_BACK_BYTES = 32 * 1024
 """Longer than any secret that is looked for, so that one behind the cut of a window is looked at as a whole."""
 
@@ -52,7 +52,7 @@ class PatternCensor:
     def feed(self, chunk: bytes) -> bytes:
         """Take a piece and return bytes that no later piece can change; often none."""
         self._window += chunk
-        return self._settle(HELD_BACK_BYTES) if len(self._window) >= _WINDOW_BYTES else b""
+        return self._settle(HELD_BACK_BYTES) if len(self._window) >= WINDOW_BYTES else b""
 
     def finish(self) -> bytes:
         """Return what was held back."""

@@ -8,22 +8,24 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from providers.contracts import Deadline, Node
+from providers.contracts import ClusterSpec, Deadline, Node
 from providers.hosts.dump import LIMITS, Limits, dump_nodes
 from providers.hosts.marker import put_mark
 from providers.hosts.owner import Owner
 from providers.nodes import fan_out
 from providers.ssh.access import Access, Endpoint, KeyFile, Patience
 from providers.ssh.session import Ssh
+from tests.hosts.clusters import lab_context, lab_provider
 from tests.support.lab.fixtures import FreshHosts
 from tests.support.lab.labs import Lab
 from tests.support.lab.values import LabHost
+from upload.errors import HarnessError
 
 pytestmark = pytest.mark.hosts
 
@@ -194,8 +196,9 @@ def test_machines_without_our_mark_and_broken_ones_cost_the_others_nothing(
     """Right after a machine was taken nothing is installed yet; another one is cut off, one hangs, one is off."""
     hosts = fresh_hosts(4)
     with reached(tmp_path, *hosts) as nodes:
-        fine, _somebodys, cut_off, frozen = nodes
+        fine, somebodys, cut_off, frozen = nodes
         mark(fine, cut_off, frozen)
+        put_mark(somebodys, replace(OWNER, run=f"{OWNER.run}0"), deadline=within())
         host_lab.plug(cut_off.name, plugged=False)
         host_lab.freeze(frozen.name, frozen=True)
         broken = dumped(tmp_path / "d", nodes)
@@ -261,3 +264,47 @@ def test_25_machines_are_dumped_at_once(host_lab: Lab, fresh_hosts: FreshHosts, 
 
     assert {name: each.problems for name, each in found.items()} == {name: {} for name in names}
     assert {(each.folder / "pods/p/c/0.log").stat().st_size for each in found.values()} == {1_000_000}
+
+
+@pytest.mark.full
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_cluster_whose_api_server_and_worker_are_dead_tells_why(
+    host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path
+) -> None:
+    hosts = fresh_hosts(2)
+    provider, context = lab_provider(hosts), lab_context(tmp_path / "c1", hosts)
+    provider.up(ClusterSpec(nodes=1), context)
+    host_lab.run("h1", "systemctl stop kubelet; pkill -KILL -x kube-apiserver")
+    host_lab.plug("h2", plugged=False)
+    provider.dump(context, tmp_path / "d")
+    host_lab.plug("h2", plugged=True)
+    host_lab.wait("h2")
+    provider.down(context)
+
+    metadata = json.loads((tmp_path / "d" / "metadata.json").read_text())
+    problems = {problem["what"]: problem["error"] for problem in metadata["problems"]}
+    logs = {name.split("/")[-2] for name in metadata["logs"] if name.startswith("nodes/h1/pods/")}
+    assert set(problems) == {"nodes/h2/machine", "API objects"}
+    assert problems["nodes/h2/machine"].startswith("h2: ")
+    assert logs >= {"kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "kube-proxy"}
+    assert "nodes/h1/kubelet.log" in metadata["logs"]
+    assert metadata["cut"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_up_that_failed_leaves_machines_that_can_tell(fresh_hosts: FreshHosts, tmp_path: Path) -> None:
+    hosts = fresh_hosts(1)
+    (tmp_path / "images.tar").write_bytes(b"no archive")
+    provider = lab_provider(hosts)
+    context = lab_context(tmp_path / "c1", hosts, E2E_IMAGES=str(tmp_path / "images.tar"))
+    with pytest.raises(HarnessError):
+        provider.up(ClusterSpec(nodes=0), context)
+    provider.dump(context, tmp_path / "d")
+    provider.down(context)
+
+    found = Dumped(tmp_path / "d" / "nodes" / "h1")
+    assert found.problems == {}
+    assert set(ALWAYS) <= found.names()
+    assert "unit\tcontainerd" in found.text("changes.log") or "restart\tcontainerd" in found.text("changes.log")
