@@ -44,6 +44,11 @@ class KubeadmProvider:
         ask = getattr(self._maker, "refusals", None)  # ChecksCluster
         return ask(spec) if ask else {}
 
+    def programs(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """Return what the machines get, and the client; images come ready made."""
+        del spec
+        return ("kubeadm", "kubelet", "kubectl")
+
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return a cluster whose nodes are ready and run pods; goes on where a killed call was.
 

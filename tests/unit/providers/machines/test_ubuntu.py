@@ -55,6 +55,12 @@ def test_a_cluster_has_no_more_nodes_than_machines(shape: tuple[int, int], refus
     assert provider.refusals(ClusterSpec(control_planes=shape[0], nodes=shape[1])) == refused
 
 
+def test_programs_of_machines_are_named_so_that_a_checkout_is_built_before_up() -> None:
+    provider: Any = registry.make_provider("ubuntu", {"machines": THREE})
+
+    assert provider.programs(ClusterSpec()) == ("kubeadm", "kubelet", "kubectl")
+
+
 @pytest.mark.parametrize(
     ("section", "variables", "access"),
     [
