@@ -94,13 +94,18 @@ class Binaries(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
-    """The cluster a config asks for, validated. ``nodes`` are workers (hollow ones on the local provider)."""
+    """The cluster a config asks for, validated. ``nodes`` are workers (hollow ones on the local provider).
+
+    ``kubelet_version`` is as in a config, for ``Binaries.other``; a marker is resolved already and fits the cluster's
+    version. Empty: the cluster's own.
+    """
 
     control_planes: int = 1
     nodes: int = 2
     pod_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.96.0.0/16"
     network: str = "vxlan"
+    kubelet_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from providers.contracts import Cluster, ClusterSpec, Context, Resource, run_label
 from providers.dump import Scope, Source, dump_cluster
-from upload.errors import ProviderError
+from upload.errors import ProviderError, UsageError
 
 if TYPE_CHECKING:
     from providers.api import Api
@@ -55,6 +55,10 @@ class ExistingProvider:
     def __init__(self, settings: ExistingSettings) -> None:
         self._settings = settings
 
+    def refusals(self, spec: ClusterSpec) -> Mapping[str, str]:
+        """Return key of ``cluster:`` -> what is expected there instead: the versions are its owner's."""
+        return {"kubelet_version": "absent: provider existing changes no version"} if spec.kubelet_version else {}
+
     def cluster_version(self, folder: Path) -> str:
         """Return what the cluster says it runs. Raises: UsageError for the file, ProviderError when nothing answers."""
         from providers._kubeconfig import minified, write_private
@@ -78,6 +82,8 @@ class ExistingProvider:
         from providers._kubeconfig import keep_secrets, minified, write_private
         from providers._usable import takes_pods
 
+        for key, wanted in self.refusals(spec).items():
+            raise UsageError(f"provider existing: cluster.{key} must be {wanted}")
         document = minified(self._settings.kubeconfig.expanduser(), self._settings.context)
         # a copy of the one context: whoever switches contexts between up and down must not turn down to another cluster
         kubeconfig = write_private(ctx.folder / KUBECONFIG, document)

@@ -94,6 +94,8 @@ class LocalProvider:
             wanted["control_planes"] = "1 (provider local makes one)"
         if (room := room_for_nodes(spec.pod_cidr)) < spec.nodes:
             wanted["nodes"] = f"at most {room}, which is what pod_cidr has room for"
+        if spec.kubelet_version:
+            wanted["kubelet_version"] = "absent: provider local runs no kubelet"
         return wanted
 
     def programs(self, spec: ClusterSpec) -> tuple[str, ...]:

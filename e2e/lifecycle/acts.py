@@ -33,7 +33,7 @@ def build(run: Run, deadline: Deadline) -> None:
     if run.tools.unresolved is not None:
         raise run.tools.unresolved
     provider = cast("NamesPrograms", run.tools.provider)
-    run.binaries.ensure(provider.programs(run.tools.job.cluster.spec()), deadline=deadline)
+    run.binaries.ensure(provider.programs(run.tools.spec), deadline=deadline)
 
 
 def bring_up(run: Run, deadline: Deadline) -> None:
@@ -41,7 +41,7 @@ def bring_up(run: Run, deadline: Deadline) -> None:
     if run.tools.unresolved is not None:
         raise run.tools.unresolved
     run.change(lambda state: state.with_cluster(CLUSTER, Presence.MADE))
-    facts = run.tools.provider.up(run.tools.job.cluster.spec(), run.context(deadline))
+    facts = run.tools.provider.up(run.tools.spec, run.context(deadline))
     run.folder.write_cluster(CLUSTER, facts)
     run.change(lambda state: state.with_cluster(CLUSTER, Presence.UP))
 

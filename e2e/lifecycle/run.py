@@ -17,7 +17,7 @@ from e2e.lifecycle.signals import Signals
 from e2e.lifecycle.state import NO_TALLY, Failure, RunState, Tally
 from e2e.lifecycle.steps import Books, Recorder, headline, outcome_of
 from e2e.settings import Settings
-from providers.contracts import Binaries, Context, Deadline, Provider
+from providers.contracts import Binaries, ClusterSpec, Context, Deadline, Provider
 from providers.process import Mark
 from upload.errors import HarnessError, Outcome
 from upload.model import StepRecord
@@ -34,12 +34,13 @@ class Tools:
     """What a run works with.
 
     ``make_binaries``: gives the programs, told the folder for those that are built from a checkout. ``unresolved``: why
-    there is no version; the run then ends in its first step.
+    there is no version, or why it does not go together with others; the run then ends in its first step.
     """
 
     settings: Settings
     job: JobConfig
     provider: Provider
+    spec: ClusterSpec
     owns_cluster: bool
     make_binaries: Callable[[Path], Binaries]
     budget: Budget

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from e2e.lifecycle.budget import job_budget
 from e2e.lifecycle.display import Display
 from e2e.lifecycle.run import Tools
 from e2e.lifecycle.state import RunState
 from e2e.settings import Settings
-from providers.contracts import Binaries, Clock, Deadline, Download
-from upload.errors import HarnessError, ProviderError
+from providers.contracts import Binaries, Clock, ClusterSpec, Deadline, Download
+from upload.errors import HarnessError, ProviderError, UsageError
 
 if TYPE_CHECKING:
     from providers.config.model import JobConfig
@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 RESOLVE_S = 60.0
 UNKNOWN = "unknown"
 DIRECTORIES = ("file:", "https:")
+PLACES = (*DIRECTORIES, "source:")  # the programs are there and nowhere else
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """What is tested.
 
-    ``make_binaries``: gives the programs, told the folder for those that are built from a checkout. ``unresolved``: why
-    nobody knows.
+    ``make_binaries``: gives the programs, told the folder for those that are built from a checkout. ``spec``: the
+    cluster with the other versions in it. ``unresolved``: why nobody knows, or why they do not go together.
     """
 
     make_binaries: Callable[[Path], Binaries]
+    spec: ClusterSpec
     text: str
     source: str
     unresolved: HarnessError | None = None
@@ -81,8 +83,30 @@ def resolve_version(job: JobConfig, settings: Settings, display: Display, *, off
     try:
         found = resolve(job.kubernetes, sources=sources, deadline=deadline)
     except ProviderError as error:
-        return _unknown(_shown(job), error)
-    return Version(found.built_in, found.version, found.source)
+        return _unknown(job, _shown(job), error)
+    version = Version(found.built_in, job.cluster.spec(), found.version, found.source)
+    try:
+        return replace(version, spec=settled(version.spec, found, deadline))
+    except (ProviderError, UsageError) as error:
+        return replace(version, unresolved=error)
+
+
+def settled(spec: ClusterSpec, found: Binaries, deadline: Deadline) -> ClusterSpec:
+    """Return the cluster with the other versions resolved: a marker may move on before they are used.
+
+    Raises: UsageError when one does not go together with the cluster's; ProviderError when it cannot be found out.
+    """
+    from providers.releases.skew import SKEWS
+
+    versions: dict[str, Any] = {}
+    for key, wanted_of in SKEWS.items():
+        asked = getattr(spec, key)
+        if asked:
+            other = found.other(asked, deadline=deadline).version
+            if wanted := wanted_of(found.version, other):
+                raise UsageError(f"cluster.{key} is {other}: expected {wanted}", hint="change it in the config")
+            versions[key] = asked if asked.startswith(PLACES) else other
+    return replace(spec, **versions)
 
 
 def foreseen_version(job: JobConfig, settings: Settings, display: Display, *, offline: bool) -> Version:
@@ -98,8 +122,8 @@ def foreseen_version(job: JobConfig, settings: Settings, display: Display, *, of
     try:
         least_go(checkout_of(job.kubernetes))
     except ProviderError as error:
-        return _unknown(_shown(job), error)
-    return _unknown(f"{_shown(job)}, asked when the run begins")
+        return _unknown(job, _shown(job), error)
+    return _unknown(job, f"{_shown(job)}, asked when the run begins")
 
 
 def later_version(state: RunState, job: JobConfig, settings: Settings, display: Display) -> Version:
@@ -122,7 +146,7 @@ def later_version(state: RunState, job: JobConfig, settings: Settings, display: 
 
         return LaterBinaries(state.version, resolve_again)
 
-    return Version(make_binaries, state.version, state.version_source)
+    return Version(make_binaries, job.cluster.spec(), state.version, state.version_source)
 
 
 def make_tools(
@@ -146,6 +170,7 @@ def make_tools(
         job=job,
         provider=make_provider(job.provider.name, job.provider.settings),
         owns_cluster=provider_type(job.provider.name).owns_cluster,
+        spec=version.spec,
         make_binaries=version.make_binaries,
         budget=job_budget(seconds, test_s=test_s, clock=clock),
         unresolved=version.unresolved,
@@ -156,9 +181,9 @@ def _shown(job: JobConfig) -> str:
     return "source" if job.is_built else job.kubernetes  # it is published, so a folder is not named
 
 
-def _unknown(source: str, error: HarnessError | None = None) -> Version:
+def _unknown(job: JobConfig, source: str, error: HarnessError | None = None) -> Version:
     refused = _refuse(error or ProviderError("the version is not known yet"))
-    return Version(lambda _built: LaterBinaries(UNKNOWN, refused), UNKNOWN, source, error)
+    return Version(lambda _built: LaterBinaries(UNKNOWN, refused), job.cluster.spec(), UNKNOWN, source, error)
 
 
 def _refuse(error: HarnessError) -> Callable[[Deadline], Binaries]:

@@ -29,6 +29,7 @@ from providers.config.rules import expected
 from providers.config.schedule import cron_schedule
 from providers.contracts import ClusterSpec
 from providers.releases.forms import SOURCE
+from providers.releases.skew import SKEWS, plain_version
 
 # preset -> marker expression; a job's own ``select`` is and-ed with it
 PRESETS: Final[Mapping[str, str]] = {
@@ -41,6 +42,7 @@ PRESETS: Final[Mapping[str, str]] = {
 FreeText = Annotated[str, Field(max_length=1000), AfterValidator(rules.free_text)]
 TestGridName = Annotated[str, Field(max_length=200), AfterValidator(rules.testgrid_name)]
 Emails = Annotated[str, Field(max_length=1000), AfterValidator(rules.emails)]
+Kubernetes = Annotated[str, Field(max_length=1000), AfterValidator(rules.kubernetes_marker)]
 Cidr = Annotated[str, AfterValidator(rules.cidr)]
 Regex = Annotated[str, AfterValidator(rules.regex)]
 Seconds = Annotated[
@@ -151,6 +153,10 @@ class ClusterShape(Section):
     pod_cidr: Cidr = Field(default="10.244.0.0/16", description="network of the pods")
     service_cidr: Cidr = Field(default="10.96.0.0/16", description="network of the services, apart from pod_cidr")
     network: Literal["vxlan", "routes"] = Field(default="vxlan", description="how pods reach other nodes")
+    kubelet_version: Kubernetes | None = Field(
+        default=None,
+        description="version of the nodes' kubelets, as in kubernetes: up to three minor versions older, never newer",
+    )
 
     @model_validator(mode="after")
     def _networks_stand_apart(self) -> Self:
@@ -169,7 +175,7 @@ class ClusterShape(Section):
 
     def spec(self) -> ClusterSpec:
         """Return the same as what providers are given."""
-        return ClusterSpec(**self.model_dump())
+        return ClusterSpec(**{key: value for key, value in self.model_dump().items() if value is not None})
 
 
 class Suite(Section):
@@ -226,7 +232,7 @@ class JobConfig(Section):
         description="the job's name in the bucket, in Jenkins and in TestGrid"
     )
     description: FreeText = Field(default="", description="one sentence for the dashboards")
-    kubernetes: Annotated[str, Field(max_length=1000), AfterValidator(rules.kubernetes_marker)] = Field(
+    kubernetes: Kubernetes = Field(
         default="pinned",
         description="vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR, https://DIR or source:DIR",
     )
@@ -258,6 +264,17 @@ class JobConfig(Section):
         except ValueError:
             tab = "unnamed"  # the job is refused for its name; its tab would only repeat that
         return {**values, "dashboard": {**dashboard, "tab": tab}}
+
+    @model_validator(mode="after")
+    def _versions_go_together(self) -> Self:
+        """Check what can be told without asking anybody; the rest is checked once the versions are known."""
+        version = plain_version(self.kubernetes)
+        for key, wanted_of in SKEWS.items():
+            other = getattr(self.cluster, key)
+            plain = plain_version(other or "")
+            if version and plain and (wanted := wanted_of(version, plain)):
+                raise expected(wanted, at=f"cluster.{key}", found=other)
+        return self
 
     @model_validator(mode="after")
     def _total_covers_the_build(self) -> Self:

@@ -46,6 +46,19 @@ def problems(folder: Path, text: str, name: str = "x") -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize("provider", ["local", "existing"])
+@pytest.mark.parametrize("key", ["kubelet_version"])
+def test_version_that_a_provider_cannot_give_is_told_with_its_place(folder: Path, provider: str, key: str) -> None:
+    text = JOB.replace("local", provider) + f"cluster: {{{key}: release/stable-1.30}}\n"
+
+    (problem,) = problems(folder, text)
+
+    assert problem.startswith(
+        f"configs/x.yaml:4:{13 + len(key)}: cluster.{key}: found release/stable-1.30; expected absent"
+    )
+    assert f"provider {provider}" in problem
+
+
 def test_job_lies_over_its_party_and_each_value_knows_its_line(folder: Path) -> None:
     (folder / "x.yaml").write_text(JOB + "defaults: {timeouts: {up: 10m}}\nresults: {prefix: mine}\n", encoding="utf-8")
 

@@ -45,6 +45,7 @@ def test_minimal_job_gets_the_documented_defaults() -> None:
             "pod_cidr": "10.244.0.0/16",
             "service_cidr": "10.96.0.0/16",
             "network": "vxlan",
+            "kubelet_version": None,
         },
         "suite": {
             "tester": "pytest",
@@ -140,6 +141,25 @@ def test_config_comes_back_from_its_json() -> None:
             id="total below the sum",
         ),
         pytest.param(
+            {"kubernetes": "v1.36.3", "cluster": {"kubelet_version": "v1.32.9"}},
+            ((), "expected", "a kubelet of v1.33 to v1.36 for a cluster of v1.36.3"),
+            id="kubelet too old",
+        ),
+        pytest.param(
+            {"kubernetes": "v1.35.4", "cluster": {"kubelet_version": "pinned"}},
+            ((), "expected", "a kubelet of v1.32 to v1.35 for a cluster of v1.35.4"),
+            id="kubelet newer",
+        ),
+        pytest.param(
+            {"cluster": {"kubelet_version": "1.35.4"}},
+            (
+                ("cluster", "kubelet_version"),
+                "expected",
+                "vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file://DIR, https://DIR or source:DIR",
+            ),
+            id="kubelet of no form",
+        ),
+        pytest.param(
             {"kubernetes": "source:/src/kubernetes", "defaults": {"timeouts": {"total": "4h30m"}}},
             ((), "expected", "at least 4h40m, the sum of the other timeouts"),
             id="total below the sum with the build",
@@ -191,3 +211,21 @@ def test_cluster_becomes_what_providers_are_given() -> None:
 )
 def test_select_narrows_the_preset(suite: Suite, expression: str) -> None:
     assert suite.expression() == expression
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        pytest.param(("v1.36.3", "v1.33.5"), id="plain"),
+        pytest.param(("release/stable", "v1.20.0"), id="cluster not known yet"),
+        pytest.param(("v1.36.3", "release/stable-1.20"), id="others not known yet"),
+    ],
+)
+def test_versions_that_go_together_or_are_not_known_yet_are_what_providers_get(versions: tuple[str, str]) -> None:
+    kubernetes, kubelet = versions
+    cluster = {"kubelet_version": kubelet}
+
+    config = JobConfig.model_validate(minimal(kubernetes=kubernetes, cluster=cluster))
+
+    assert config.cluster.spec() == ClusterSpec(kubelet_version=kubelet)
+    assert JobConfig.from_json(config.to_json()) == config

@@ -260,3 +260,14 @@ def test_namespaces_of_a_run_are_sorted(tmp_path: Path) -> None:
 
 def test_client_is_named_so_that_a_checkout_is_built_before_up() -> None:
     assert ExistingProvider(ExistingSettings()).programs(ClusterSpec()) == ("kubectl",)
+
+
+@pytest.mark.parametrize("key", ["kubelet_version"])
+def test_versions_of_somebodys_cluster_are_not_changed(key: str, tmp_path: Path) -> None:
+    provider = ExistingProvider(ExistingSettings(kubeconfig=tmp_path / "absent"))
+    spec = ClusterSpec(**{key: "v1.35.4"})  # type: ignore[arg-type]  # mypy takes it for any of the fields
+
+    assert provider.refusals(ClusterSpec()) == {}
+    assert provider.refusals(spec) == {key: "absent: provider existing changes no version"}
+    with pytest.raises(UsageError, match=f"cluster.{key} must be absent"):
+        provider.up(spec, make_context(tmp_path / "c1", FolderBinaries(tmp_path, "v1.36.3")))

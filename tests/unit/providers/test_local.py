@@ -62,8 +62,14 @@ def test_settings_give_flags_as_texts() -> None:
             ClusterSpec(nodes=5, pod_cidr="10.0.0.0/22"),
             {"nodes": "at most 4, which is what pod_cidr has room for"},
         ),
+        (
+            ClusterSpec(kubelet_version="v1.35.4"),
+            {
+                "kubelet_version": "absent: provider local runs no kubelet",
+            },
+        ),
     ],
-    ids=["default", "no nodes", "three control planes", "small network"],
+    ids=["default", "no nodes", "three control planes", "small network", "other versions"],
 )
 def test_refusals_name_what_cannot_be_made(spec: ClusterSpec, refused: dict[str, str]) -> None:
     assert LocalProvider.refusals(spec) == refused
