@@ -51,6 +51,14 @@ class Marker:
         self.own_file(path)
         self.node.put(content, path, deadline=self.deadline, mode=mode)
 
+    def update_file(self, path: str, content: bytes, *, mode: int = 0o644) -> bool:
+        """Write a small file as ``write_file`` does, unless it has this content; return whether it was written."""
+        argv = ("sh", "-c", 'cmp -s - "$1" || echo differs', "cmp", path)
+        if not self.node.run(argv, deadline=self.deadline, stdin=content).stdout:
+            return False
+        self.write_file(path, content, mode=mode)
+        return True
+
     def own_file(self, path: str) -> None:
         """Take a file that a command on the machine is about to write; what was there comes back."""
         self._change("file", path)
@@ -59,20 +67,18 @@ class Marker:
         """Take a folder that is not there or empty: whatever anybody puts below it goes when the machine is given back."""
         self._change("tree", path)
 
-    def add_link(self, name: str, *ip_link_add: str) -> None:
-        """Make a network link: ``add_link("e2e-vx", "type", "vxlan", "id", "7")``. One of ours that is there stays."""
-        self._change("link", name, *ip_link_add)
+    def own_link(self, name: str) -> None:
+        """Take the name of a network link that a command on the machine is about to make; one of that name is refused."""
+        self._change("link", name)
 
-    def add_route(self, destination: str, *ip_route_replace: str) -> None:
-        """Lay a route: ``add_route("10.244.1.0/24", "via", "10.66.0.12")``. One of ours is replaced."""
-        self._change("route", destination, *ip_route_replace)
+    def own_routes(self, destinations: Sequence[str]) -> None:
+        """Take destinations that a command on the machine is about to lay routes to; any that has a route is refused."""
+        if destinations:
+            self._change("route", *destinations)
 
-    def fill_chain(self, table: str, name: str, *, parent: str, rules: Sequence[Sequence[str]]) -> None:
-        """Make an iptables chain of our own, reached from ``parent``, with exactly these rules."""
-        self._change("chain", table, name, parent)
-        lines = [f"*{table}", f":{name} - [0:0]", *(f"-A {name} {_rule(rule)}" for rule in rules), "COMMIT", ""]
-        argv = ("iptables-restore", "-w", "--noflush")
-        self.node.run(argv, deadline=self.deadline, stdin="\n".join(lines).encode())
+    def own_chain(self, table: str, name: str) -> None:
+        """Take the name of an iptables chain, of both families, that a command on the machine is about to make and to reach."""
+        self._change("chain", table, name)
 
     def mount(self, path: str, *mount: str) -> None:
         """Mount on a folder, made if needed: ``mount("/mnt/x", "-t", "tmpfs", "tmpfs")``."""
@@ -155,7 +161,3 @@ def call(node: Node, run: str, words: Sequence[str], *, deadline: Deadline) -> O
             output_tail=exc.output_tail,
             hint=_HINTS.get(exc.code, ""),
         ) from exc
-
-
-def _rule(words: Sequence[str]) -> str:
-    return " ".join(f'"{word}"' if " " in word else word for word in words)

@@ -121,33 +121,30 @@ change_tree() { # PATH: what comes below it goes with us
     fi
 }
 
-change_link() { # NAME ARGS…: of ip link add
-    name=$1
-    shift
-    if ! recorded link "$name"; then
-        [ ! -e "/sys/class/net/$name" ] || fail "the link $name is there already and is not ours" 98
-        record link "$name" ""
-    fi
-    [ -e "/sys/class/net/$name" ] || ip link add name "$name" "$@"
+change_link() { # NAME: who asks makes it
+    recorded link "$1" && return
+    [ ! -e "/sys/class/net/$1" ] || fail "the link $1 is there already and is not ours" 98
+    record link "$1" ""
 }
 
-change_route() { # DESTINATION ARGS…: of ip route replace
-    destination=$1
-    shift
-    if ! recorded route "$destination"; then
-        [ -z "$(ip route show exact "$destination")" ] || fail "the route to $destination is there already and is not ours" 98
+route_to() { # DESTINATION: what there is; ip does not see by itself that it is of IPv6
+    case $1 in *:*) ip -6 route show exact "$1" ;; *) ip -4 route show exact "$1" ;; esac
+}
+
+change_route() { # DESTINATIONS…: who asks lays them
+    for destination in "$@"; do
+        recorded route "$destination" && continue
+        [ -z "$(route_to "$destination")" ] || fail "the route to $destination is there already and is not ours" 98
         record route "$destination" ""
-    fi
-    ip route replace "$destination" "$@"
+    done
 }
 
-change_chain() { # TABLE NAME PARENT: who asks fills it
-    if ! recorded chain "$1 $2"; then
-        ! iptables -w -t "$1" -n -L "$2" >/dev/null 2>&1 || fail "the chain $2 is there already and is not ours" 98
-        record chain "$1 $2" ""
-    fi
-    iptables -w -t "$1" -n -L "$2" >/dev/null 2>&1 || iptables -w -t "$1" -N "$2"
-    iptables -w -t "$1" -C "$3" -j "$2" 2>/dev/null || iptables -w -t "$1" -A "$3" -j "$2"
+change_chain() { # TABLE NAME: who asks makes it, and reaches it from others
+    recorded chain "$1 $2" && return
+    for tables in iptables ip6tables; do
+        ! $tables -w -t "$1" -n -L "$2" >/dev/null 2>&1 || fail "the chain $2 is there already and is not ours" 98
+    done
+    record chain "$1 $2" ""
 }
 
 change_mount() { # PATH ARGS…: of mount, before the path
@@ -323,18 +320,20 @@ undo_link() {
 }
 
 undo_route() {
-    [ -z "$(ip route show exact "$1")" ] || ip route del "$1"
+    [ -z "$(route_to "$1")" ] || ip route del "$1"
 }
 
 undo_chain() { # "TABLE NAME"
     table=${1% *}
     name=${1#* }
-    iptables -w -t "$table" -n -L "$name" >/dev/null 2>&1 || return 0
-    iptables -w -t "$table" -S | grep -e "-j $name\$" | sed 's/^-A/-D/' | while read -r rule; do
-        iptables -w -t "$table" $rule
+    for tables in iptables ip6tables; do
+        $tables -w -t "$table" -n -L "$name" >/dev/null 2>&1 || continue
+        $tables -w -t "$table" -S | grep -e "-j $name\$" | sed 's/^-A/-D/' | while read -r rule; do
+            $tables -w -t "$table" $rule
+        done
+        $tables -w -t "$table" -F "$name"
+        $tables -w -t "$table" -X "$name"
     done
-    iptables -w -t "$table" -F "$name"
-    iptables -w -t "$table" -X "$name"
 }
 
 undo_mount() {

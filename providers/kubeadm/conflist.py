@@ -6,6 +6,7 @@ import ipaddress
 import json
 
 VXLAN_OVERHEAD = {4: 50, 6: 70}  # bytes of outer Ethernet, IP, UDP and VXLAN headers; RFC 7348, section 5
+PLUGINS = ("ptp", "host-local", "portmap")
 
 
 def conflist(pod_cidr: str, *, mtu: int) -> str:

@@ -1,32 +1,17 @@
-"""Connects the pods of all nodes: the standard CNI plugins on each, and static routes between them. No daemon."""
+"""Connects the pods of all nodes, once the cluster gave each of them its network."""
 
 from __future__ import annotations
 
 from providers._usable import wait_until
 from providers.api import Api
-from providers.hosts.marker import Marker
-from providers.kubeadm.conflist import conflist
+from providers.kubeadm.network import WHAT, lay
 from providers.kubeadm.site import Site
-
-WHAT = "Pod network"
-CHAIN = "E2E-PODS"
-CONFLIST = "/etc/cni/net.d/10-federated-e2e.conflist"
 
 
 def connect(site: Site) -> None:
     """Lay the network on every machine."""
-    cidrs = _cidrs(site)
-
-    def on(marker: Marker) -> None:
-        own = marker.node.name
-        for name, other in site.markers.items():
-            if name != own:
-                marker.add_route(cidrs[name], "via", other.node.addresses[0])
-        rules = [("-s", site.plan.pod_cidr, "!", "-d", site.plan.pod_cidr, "-j", "MASQUERADE")]
-        marker.fill_chain("nat", CHAIN, parent="POSTROUTING", rules=rules)
-        marker.write_file(CONFLIST, conflist(cidrs[own], mtu=1450).encode())
-
-    site.each(on, WHAT)
+    plan = site.plan
+    lay(site.markers, _cidrs(site), network=plan.network, pod_cidr=plan.pod_cidr, deadline=site.ctx.deadline)
 
 
 def _cidrs(site: Site) -> dict[str, str]:

@@ -20,7 +20,6 @@ OLDEST = (1, 6)
 _VERSION = re.compile(r"\bv?(?P<major>[0-9]+)\.(?P<minor>[0-9]+)\.[0-9]+")
 # one that is not of Debian's package, such as Docker's containerd.io, stays what it is
 _MISSING = 'for p in "$@"; do case $p in containerd) command -v containerd >/dev/null || echo "$p" ;; *) echo "$p" ;; esac; done'
-_IS_SAME = 'cmp -s - "$1" && echo same || true'
 _ANSWERS = """n=0
 until ctr version >/dev/null 2>&1; do
     n=$((n + 1))
@@ -43,8 +42,7 @@ def install(site: Site) -> None:
         _check_version(site, marker)
         text = config_toml(site.plan, pause).encode()
         marker.restart_at_the_end("containerd")
-        if site.run(marker, WHAT, "sh", "-c", _IS_SAME, "same", CONFIG, stdin=text).strip() != "same":
-            marker.write_file(CONFIG, text)
+        if marker.update_file(CONFIG, text):
             site.run(marker, WHAT, "systemctl", "restart", "containerd")
         marker.enable_unit("containerd")
         site.run(marker, WHAT, "sh", "-c", _ANSWERS)

@@ -85,7 +85,9 @@ def test_a_booted_machine_is_fit_and_given_back_as_it_was(user: str, fresh_hosts
             marker.enable_unit("e2e-test")
             marker.enable_unit("containerd")
             marker.load_module("br_netfilter")
-            marker.add_link("e2e-vx", "type", "vxlan", "id", "7", "dstport", "4789", "local", node.addresses[0])
+            marker.own_link("e2e-vx")
+            vxlan = ("type", "vxlan", "id", "7", "dstport", "4789", "local", node.addresses[0])
+            node.run(("ip", "link", "add", "e2e-vx", *vxlan), deadline=within())
             assert node.run(("systemctl", "is-active", "e2e-test"), deadline=within()).stdout == "active\n"
             assert Change("unit", "containerd") not in marker.changes(), "it was enabled before"
             assert node.run(STARTED, deadline=within()).stdout == started, "it ran already"
@@ -116,8 +118,8 @@ def test_a_machine_that_reboots_is_lost_comes_back_and_still_knows(fresh_hosts: 
         before = state(node)
         marker = taken(nodes)[node.name]
         marker.own_tree("/etc/kubernetes")
-        marker.add_link("e2e-br", "type", "bridge")
-        node.run(("mkdir", "/etc/kubernetes"), deadline=within())
+        marker.own_link("e2e-br")
+        node.run(("sh", "-c", "mkdir /etc/kubernetes; ip link add e2e-br type bridge"), deadline=within())
 
         with pytest.raises(NodeUnreachable) as caught:
             node.run(("sh", "-c", "systemctl reboot; sleep 60"), deadline=within())

@@ -39,9 +39,23 @@ find etc -xdev -type f -print0 | sort -z | xargs -0 sha256sum --
 dpkg-query -W
 ip -o link | sed 's/ mtu .*//'
 ip route
+ip -6 route | grep -v ^fe80
+ip6tables-save | grep -e ^-A -e '^:.* - '
 iptables-save | grep -e ^-A -e '^:.* - '
 cut -d ' ' -f 2 /proc/mounts
 cat /proc/sys/net/ipv4/ip_forward
+"""
+
+# what was taken before, as a command that may be done again makes it
+NETWORK = """
+ip link show e2e-br >/dev/null 2>&1 || ip link add e2e-br type bridge
+ip addr replace 10.9.9.1/24 dev e2e-br; ip addr replace fd00:9::1/64 dev e2e-br; ip link set e2e-br up
+ip route replace 10.244.1.0/24 via 10.9.9.2; ip route replace fd00:8::/64 dev e2e-br
+for tables in iptables ip6tables; do
+    $tables -t nat -N E2E-POST 2>/dev/null || $tables -t nat -F E2E-POST
+    $tables -t nat -C POSTROUTING -j E2E-POST 2>/dev/null || $tables -t nat -A POSTROUTING -j E2E-POST
+    $tables -t nat -A E2E-POST -m comment --comment 'out of the cluster' -j MASQUERADE
+done
 """
 
 
@@ -231,17 +245,14 @@ def test_every_change_is_undone_and_nothing_is_left(host: CopiedHost, nodes: lis
         ("file", "/etc/a/b c/d"),
         ("link", "e2e-br"),
         ("route", "10.244.1.0/24"),
-        ("sysctl", "net.ipv4.ip_forward"),
+        ("route", "fd00:8::/64"),
         ("chain", "nat E2E-POST"),
+        ("sysctl", "net.ipv4.ip_forward"),
         ("folder", "/mnt/e2e"),
         ("folder", "/mnt/e2e/x"),
         ("mount", "/mnt/e2e/x"),
     ]
     assert host.sh("cat /etc/mine /proc/sys/net/ipv4/ip_forward; stat -c %a /etc/mine") == "ours\n1\n600\n"
-    assert host.sh("iptables -t nat -S E2E-POST") == (
-        "-N E2E-POST\n"
-        '-A E2E-POST -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment "out of the cluster" -j MASQUERADE\n'
-    )
     assert host.sh(SNAPSHOT) != before
 
     marker.give_back()
@@ -290,8 +301,8 @@ def test_changing_can_be_cut_at_any_point_and_is_undone_or_goes_on(host: CopiedH
     for number in range(12):
         for words in (
             ("file", "/etc/mine"),
-            ("link", "e2e-br", "type", "bridge"),
-            ("chain", "nat", "E2E-POST", "POSTROUTING"),
+            ("route", "10.244.1.0/24", "10.244.2.0/24"),
+            ("chain", "nat", "E2E-POST"),
         ):
             kill_after(host, 0.004 * number, OURS.run, *words)
     marker.write_file("/etc/mine", b"ours\n")
@@ -299,6 +310,15 @@ def test_changing_can_be_cut_at_any_point_and_is_undone_or_goes_on(host: CopiedH
     marker.give_back()
 
     assert host.sh(SNAPSHOT) == before
+
+
+def test_a_file_is_updated_only_where_it_differs(host: CopiedHost, nodes: list[Node]) -> None:
+    marker = taken(nodes)
+
+    written = [marker.update_file("/etc/x", text) for text in (b"one\n", b"one\n", b"two\n")]
+
+    assert (written, host.sh("cat /etc/x")) == ([True, False, True], "two\n")
+    assert marker.changes() == (Change("file", "/etc/x"),)
 
 
 def test_a_file_comes_back_where_somebody_removed_its_folder(host: CopiedHost, nodes: list[Node]) -> None:
@@ -334,23 +354,29 @@ def test_a_line_that_was_cut_in_the_middle_was_never_acted_upon(then: str, host:
             lambda m: m.own_tree("/etc/x"),
             "tree /etc/x on w1: /etc/x is there already",
         ),
-        ("ip link add x type bridge", lambda m: m.add_link("x", "type", "bridge"), "the link x is there already"),
+        ("ip link add x type bridge", lambda m: m.own_link("x"), "the link x is there already"),
         (
             "ip link add x type bridge; ip addr add 10.9.0.1/24 dev x; ip link set x up; ip route add 10.8.0.0/24 via 10.9.0.2",
-            lambda m: m.add_route("10.8.0.0/24", "via", "10.9.0.3"),
+            lambda m: m.own_routes(["10.7.0.0/24", "10.8.0.0/24"]),
             "the route to 10.8.0.0/24 is there already",
         ),
         (
+            "ip link add x type bridge; ip addr add fd00:9::1/64 dev x; ip link set x up; ip route add fd00:8::/64 dev x",
+            lambda m: m.own_routes(["fd00:8::/64"]),
+            "the route to fd00:8::/64 is there already",
+        ),
+        (
             "iptables -N X",
-            lambda m: m.fill_chain("filter", "X", parent="INPUT", rules=[]),
+            lambda m: m.own_chain("filter", "X"),
             "the chain X is there already",
         ),
+        ("ip6tables -N X", lambda m: m.own_chain("filter", "X"), "the chain X is there already"),
         ("mount -t tmpfs x /mnt", lambda m: m.mount("/mnt", "-t", "tmpfs", "x"), "/mnt is a mount already"),
         ("iptables -N KUBE-X", lambda m: m.own_pods(), "there are packet rules of somebody's Kubernetes"),
         ("mkdir -p /etc/x", lambda m: m.write_file("/etc/x", b""), "/etc/x is a folder"),
         ("true", lambda m: m.set_sysctl("net.no.such", "1"), "there is no sysctl net.no.such"),
     ],
-    ids=["tree", "link", "route", "chain", "mount", "pods", "folder", "sysctl"],
+    ids=["tree", "link", "route", "route of IPv6", "chain", "chain of IPv6", "mount", "pods", "folder", "sysctl"],
 )
 def test_what_is_not_ours_is_refused_and_stays(
     made: str, change: Callable[[Marker], None], says: str, host: CopiedHost, nodes: list[Node]
@@ -534,13 +560,11 @@ def change_everything(marker: Marker, host: CopiedHost) -> None:
     marker.write_file("/etc/mine", b"ours\n", mode=0o600)
     marker.write_file("/etc/link", b"ours\n")
     marker.write_file("/etc/a/b c/d", b"ours\n")
-    marker.add_link("e2e-br", "type", "bridge")
-    host.sh("ip addr replace 10.9.9.1/24 dev e2e-br; ip link set e2e-br up")
-    marker.add_route("10.244.1.0/24", "via", "10.9.9.2")
+    marker.own_link("e2e-br")
+    marker.own_routes(["10.244.1.0/24", "fd00:8::/64"])
+    marker.own_chain("nat", "E2E-POST")
+    host.sh(NETWORK)
     marker.set_sysctl("net.ipv4.ip_forward", "1")
-    comment = ("-m", "comment", "--comment", "out of the cluster")
-    rule = ("-s", "10.244.0.0/16", "!", "-d", "10.244.0.0/16", *comment, "-j", "MASQUERADE")
-    marker.fill_chain("nat", "E2E-POST", parent="POSTROUTING", rules=[rule])
     marker.mount("/mnt/e2e/x", "-t", "tmpfs", "tmpfs")
 
 
