@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
-from providers.contracts import Cluster, ClusterSpec, Context, MachineMaker, Node, Resource
+from providers.contracts import Binaries, Cluster, ClusterSpec, Context, MachineMaker, Node, Resource
 from providers.kubeadm.plan import API_PORT, ClusterPlan, new_bootstrap
 from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
@@ -149,7 +149,7 @@ class KubeadmProvider:
         )
         supplies = Supplies(
             binaries=ctx.binaries,
-            kubelet=ctx.binaries,
+            kubelet=_other(ctx, spec.kubelet_version),
             archive=Path(archive) if archive else None,
             fetched=self._settings.programs == "fetched",
         )
@@ -195,6 +195,10 @@ def _nodes(ctx: Context) -> tuple[str, ...]:
 
     with _api(ctx) as api:
         return tuple(n["metadata"]["name"] for page in api.pages("/api/v1/nodes") for n in page if takes_pods(n))
+
+
+def _other(ctx: Context, version: str) -> Binaries:
+    return ctx.binaries.other(version, deadline=ctx.deadline) if version else ctx.binaries
 
 
 def _host_port(host: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from providers.contracts import ClusterSpec, Context, Machine, Resource
 from providers.kubeadm.settings import KubeadmSettings
@@ -33,8 +34,17 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _ip(text: str, wanted: str = "an IP address") -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"expected {wanted}") from None
+    return text
+
+
 Name = Annotated[str, _matching(_NAME, "a node's name: a-z, 0-9 and '-', at most 63")]
 Host = Annotated[str, _matching(_HOST, "a host name or an address, an IPv6 one without brackets")]
+Address = Annotated[str, AfterValidator(_ip)]
 User = Annotated[str, _matching(_USER, "a user's name")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -57,9 +67,15 @@ class MachineSettings(Reached):
     """One machine."""
 
     name: Name = Field(description="name of the node in the cluster")
-    internal: Host | None = Field(
-        default=None, description="address at which the other machines reach it, if it is another one"
+    internal: Address | None = Field(
+        default=None, description="IP address at which the other machines reach it, if it is another one"
     )
+
+    @model_validator(mode="after")
+    def _others_reach_it_by_an_address(self) -> Self:
+        if self.internal is None:
+            _ip(self.address, "an IP address, or internal: with the one at which the other machines reach it")
+        return self
 
 
 class JumpSettings(Reached):

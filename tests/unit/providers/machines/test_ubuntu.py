@@ -94,6 +94,8 @@ def test_without_any_key_the_hint_says_what_to_set(tmp_path: Path) -> None:
         ({"machines": [{"name": "A", "address": "a"}]}, "a node's name"),
         ({"machines": [{"name": "a", "address": "-oProxyCommand=x"}]}, "a host name or an address"),
         ({"machines": [{"name": "a", "address": "[::1]"}]}, "a host name or an address"),
+        ({"machines": [{"name": "a", "address": "host.example"}]}, "expected an IP address, or internal:"),
+        ({"machines": [{"name": "a", "address": "x", "internal": "y"}]}, "expected an IP address"),
         ({"machines": [{"name": "a", "address": "x", "port": 0}]}, "greater than or equal to 1"),
         ({"machines": [THREE[0], {**THREE[1], "name": "a"}]}, "two machines have the name a"),
         ({"machines": [THREE[0], {"name": "b", "address": "192.0.2.1"}]}, "two machines have the address"),
