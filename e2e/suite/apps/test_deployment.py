@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from lightkube import Client
 from lightkube.models.apps_v1 import DeploymentStrategy
+from lightkube.models.core_v1 import Container, Lifecycle, LifecycleHandler, SleepAction
 from lightkube.resources.apps_v1 import Deployment, ReplicaSet
 from lightkube.resources.core_v1 import Pod
 
 from e2e.suite.controllers import GATE, REVISION, conditions, deployment, meta, name_of, owner_of, pods_of
+from e2e.suite.workloads import IMAGE
 
 pytestmark = [
     pytest.mark.sig("apps"),
@@ -154,8 +156,13 @@ def test_recreate_never_mixes_templates(
     client: Client, namespace: str, eventually: Eventually, consistently: Eventually
 ) -> None:
     """Deployment with strategy Recreate should create new pods only when the old ones are gone."""
-    recreated = deployment("web", replicas=2, strategy=DeploymentStrategy(type="Recreate"))
-    client.create(recreated, namespace=namespace)
+    # a pod whose containers have ended is gone for the controller: on real nodes these take a while, on hollow ones the
+    # finalizer holds them
+    slowly = Container(name="main", image=IMAGE, lifecycle=Lifecycle(preStop=LifecycleHandler(sleep=SleepAction(10))))
+    lasting = {"containers": [slowly], "terminationGracePeriodSeconds": 20}
+    client.create(
+        deployment("web", replicas=2, strategy=DeploymentStrategy(type="Recreate"), pod=lasting), namespace=namespace
+    )
     eventually(lambda: client.get(Deployment, "web", namespace=namespace), until=rolled_out)
     old = pods_of(client, namespace, "web")
     for pod in old:
