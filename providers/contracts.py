@@ -96,8 +96,8 @@ class Binaries(Protocol):
 class ClusterSpec:
     """The cluster a config asks for, validated. ``nodes`` are workers (hollow ones on the local provider).
 
-    ``kubelet_version`` and ``upgrade_to`` are as in a config, for ``Binaries.other``; a marker is resolved already and
-    fits the cluster's version. Empty: the cluster's own, and none.
+    ``kubelet_version`` is as in a config, for ``Binaries.other``; a marker is resolved already and fits the cluster's
+    version. Empty: the cluster's own.
     """
 
     control_planes: int = 1
@@ -106,7 +106,6 @@ class ClusterSpec:
     service_cidr: str = "10.96.0.0/16"
     network: str = "vxlan"
     kubelet_version: str = ""
-    upgrade_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,9 +157,6 @@ class ClusterShape(Section):
         default=None,
         description="version of the nodes' kubelets, as in kubernetes: up to three minor versions older, never newer",
     )
-    upgrade_to: Kubernetes | None = Field(
-        default=None, description="version to upgrade the cluster to, as in kubernetes: of the same or the next minor"
-    )
 
     @model_validator(mode="after")
     def _networks_stand_apart(self) -> Self:
