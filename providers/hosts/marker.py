@@ -108,6 +108,15 @@ class Marker:
         """
         self._change("pods")
 
+    def command(self, step: str, *argv: str, stdin: bytes | Path = b"") -> str:
+        """Return what a command prints that changes nothing or only what was recorded. Raises: StepError named ``step``."""
+        try:
+            return self.node.run(argv, deadline=self.deadline, stdin=stdin).stdout
+        except CommandError as exc:
+            last = exc.output_tail.strip().splitlines()
+            said = last[-1] if last else f"it ended with code {exc.code}"
+            raise StepError(step, said, node=self.node.name, output_tail=exc.output_tail) from exc
+
     def changes(self) -> tuple[Change, ...]:
         """Return what was changed, in order."""
         lines = self.call("changes").stdout.split("\n")[:-1]

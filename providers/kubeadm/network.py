@@ -25,7 +25,7 @@ from providers.kubeadm.pod_script import (
     script,
 )
 from providers.nodes import fan_out
-from upload.errors import CommandError, StepError
+from upload.errors import StepError
 
 WHAT = "Pod network"
 CONFLIST = "/etc/cni/net.d/10-federated-e2e.conflist"
@@ -51,7 +51,7 @@ def lay(
     """
     ends = {name: _end(marker.node, cidrs[name], pod_cidr) for name, marker in markers.items()}
     nodes = [marker.node for marker in markers.values()]
-    mtus = fan_out(nodes, lambda node: _mtu(node, network, deadline), what=WHAT, deadline=deadline)
+    mtus = fan_out(nodes, lambda node: _mtu(markers[node.name], network), what=WHAT, deadline=deadline)
     # the same everywhere: a machine of larger packets would send what others cannot take
     pods = PodNetwork(network, ipaddress.ip_network(pod_cidr), min(mtus.values()))
 
@@ -62,23 +62,23 @@ def lay(
     fan_out(nodes, on, what=WHAT, deadline=deadline)
 
 
-def plugin_folder(node: Node, *, deadline: Deadline) -> str:
+def plugin_folder(marker: Marker) -> str:
     """Return the folder of a machine that has the plugins we need. Raises: StepError."""
-    found = _run(node, deadline, "sh", "-c", _PLUGIN_FOLDER).strip()
+    found = marker.command(WHAT, "sh", "-c", _PLUGIN_FOLDER).strip()
     if found not in PLUGIN_FOLDERS:
         places = " and ".join(PLUGIN_FOLDERS)
         raise StepError(
             WHAT,
             f"the network plugins {', '.join(PLUGINS)} are not in {places}",
-            node=node.name,
+            node=marker.node.name,
             hint="apt-get install --yes containernetworking-plugins   (on the machine)",
         )
     return found
 
 
 def _lay_on(marker: Marker, pods: PodNetwork, own: End, others: Sequence[End]) -> None:
-    plugin_folder(marker.node, deadline=marker.deadline)
-    for name in _run(marker.node, marker.deadline, "sh", "-c", _THOSE_THERE, "there", *pods.sysctls).split():
+    plugin_folder(marker)
+    for name in marker.command(WHAT, "sh", "-c", _THOSE_THERE, "there", *pods.sysctls).split():
         marker.set_sysctl(name, "1")
     if pods.network == "vxlan":
         marker.own_link(LINK)
@@ -87,7 +87,7 @@ def _lay_on(marker: Marker, pods: PodNetwork, own: End, others: Sequence[End]) -
         marker.own_chain(table, CHAIN)
     marker.update_file(SCRIPT, script(pods, own, others).encode(), mode=0o755)
     marker.update_file(UNIT_FILE, UNIT_TEXT.encode())
-    _run(marker.node, marker.deadline, SCRIPT)
+    marker.command(WHAT, SCRIPT)
     marker.enable_unit(UNIT)
     # the last one: with it the node is Ready and gets pods
     marker.update_file(CONFLIST, conflist(str(own.cidr), mtu=pods.mtu).encode())
@@ -109,20 +109,12 @@ def _end(node: Node, cidr: str, pod_cidr: str) -> End:
     return End(address, own)
 
 
-def _mtu(node: Node, network: str, deadline: Deadline) -> int:
+def _mtu(marker: Marker, network: str) -> int:
     """Return the largest packet that a pod of this machine may send to other nodes."""
-    address = node.addresses[0]
-    links = json.loads(_run(node, deadline, "ip", "-json", "address", "show", "to", address) or "[]")
+    address = marker.node.addresses[0]
+    links = json.loads(marker.command(WHAT, "ip", "-json", "address", "show", "to", address) or "[]")
     mtus = [link["mtu"] for link in links if link.get("addr_info")]
     if not mtus:
         what = f"no link of it has the address {address}, by which the other nodes reach it"
-        raise StepError(WHAT, what, node=node.name, hint="give the machine's internal address in the config")
+        raise StepError(WHAT, what, node=marker.node.name, hint="give the machine's internal address in the config")
     return pod_mtu(min(mtus), network=network, between=address)
-
-
-def _run(node: Node, deadline: Deadline, *argv: str) -> str:
-    try:
-        return node.run(argv, deadline=deadline).stdout
-    except CommandError as exc:
-        last = exc.output_tail.strip().splitlines() or [f"it ended with code {exc.code}"]
-        raise StepError(WHAT, last[-1], node=node.name, output_tail=exc.output_tail) from exc

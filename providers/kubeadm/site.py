@@ -13,7 +13,6 @@ from providers.contracts import Binaries, Context, Node
 from providers.hosts.marker import Marker
 from providers.kubeadm.plan import Bootstrap, ClusterPlan, Member
 from providers.nodes import fan_out
-from upload.errors import CommandError, StepError
 
 T = TypeVar("T")
 KUBECONFIG = "kubeconfig"
@@ -72,12 +71,7 @@ class Site:
 
     def run(self, marker: Marker, what: str, *argv: str, stdin: bytes | Path = b"") -> str:
         """Return what a command prints on a machine. Raises: StepError named ``what``, with the end of its output."""
-        try:
-            return marker.node.run(argv, deadline=self.ctx.deadline, stdin=stdin).stdout
-        except CommandError as exc:
-            last = exc.output_tail.strip().splitlines()
-            said = last[-1] if last else f"it ended with code {exc.code}"
-            raise StepError(what, said, node=marker.node.name, output_tail=exc.output_tail) from exc
+        return marker.command(what, *argv, stdin=stdin)
 
 
 def member(node: Node) -> Member:
