@@ -1,12 +1,16 @@
 """A small tree that looks like a checkout of Kubernetes: a workspace with staging modules, vendored, stamped, real Go.
 
-A real one cannot be had from a module proxy: the module ``k8s.io/kubernetes`` comes without its staging modules and
-without its vendor folder.
+And the real one, put together from Go modules, since a module proxy is all that is needed elsewhere too: the module
+``k8s.io/kubernetes`` comes without its staging modules, which are published each for itself, and without its vendor
+folder, so that ``go`` takes what the tree needs from the proxy.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -95,6 +99,43 @@ def make_checkout(folder: Path, tag: str = "v1.36.3") -> Path:
     if tag:
         git(folder, "tag", tag)
     return folder
+
+
+def make_real_checkout(folder: Path, version: str) -> Path:
+    """Put the source of a release together, and commit it with its tag. Takes a minute, most of it for copying."""
+    root = _module("k8s.io/kubernetes", version)
+    assert root is not None, "no module proxy has k8s.io/kubernetes"
+    shutil.copytree(root, folder)
+    _make_writable(folder)
+    shutil.rmtree(folder / "vendor")
+    used, required = folder / "go.work", folder / "go.mod"
+    for name in re.findall(r"\./staging/src/k8s\.io/(\S+)", used.read_text()):
+        source = _module(f"k8s.io/{name}", f"v0.{version.split('.', 1)[1]}")
+        if source is not None:
+            shutil.copytree(source, folder / "staging/src/k8s.io" / name)
+        else:  # no program needs the samples, and not every proxy has them
+            assert name.startswith("sample-"), name
+            for file in (used, required):
+                file.write_text(re.sub(rf"^.*/{name}\b.*\n", "", file.read_text(), flags=re.MULTILINE))
+    _make_writable(folder)
+    git(folder, "init", "-q")
+    git(folder, "add", "--all")
+    git(folder, "commit", "-q", "-m", "all")
+    git(folder, "tag", version)
+    return folder
+
+
+def _module(name: str, version: str) -> Path | None:
+    """Return where Go keeps a module, or None when it cannot be had."""
+    argv = ("go", "mod", "download", "-json", f"{name}@{version}")
+    done = subprocess.run(argv, cwd="/", capture_output=True, text=True, timeout=300, check=False)
+    found = json.loads(done.stdout or "{}").get("Dir")
+    return Path(found) if found else None
+
+
+def _make_writable(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o200)
 
 
 def _write(path: Path, text: str) -> None:

@@ -141,6 +141,22 @@ def test_signal_in_the_build_publishes_an_aborted_build(home: Harness, tree: Pat
     assert gone(tmp_path / "bin/go.pid")
 
 
+def test_run_killed_in_the_build_is_finished_by_a_later_process(home: Harness, tree: Path, tmp_path: Path) -> None:
+    chatty = SLOW_GO.replace("exec sleep 300", "while sleep 0.1; do echo a/package >&2 || exit; done")
+    slow = with_first(home, tmp_path / "bin", go=chatty)
+    process = slow.start("run", job_of(slow, tree))
+    slow.wait_for(lambda state: state.step == "build" and (tmp_path / "bin/go.pid").exists())
+    kill(process)
+
+    done = slow.e2e("down", "--resume", "--abort")
+
+    assert (done.code, slow.finished()["result"]) == (130, "ABORTED"), done.err
+    assert steps_of(slow) == {"e2e.Build": "the process was killed in step build"}
+    assert gone(tmp_path / "bin/go.pid")
+    (folder,) = slow.folders()
+    assert not folder.built.exists()
+
+
 def test_kept_cluster_keeps_its_programs_whatever_becomes_of_the_tree(home: Harness, tree: Path) -> None:
     assert home.e2e("up", job_of(home, tree)).code == 0
     (folder,) = home.folders()

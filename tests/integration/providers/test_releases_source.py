@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,9 +16,9 @@ from providers.contracts import Deadline
 from providers.releases.built import Built
 from providers.releases.checkout import Checkout, read_checkout
 from providers.releases.release import Origin, Release
-from providers.releases.sources import Progress, Sources
+from providers.releases.sources import PINNED, Progress, Sources, sources_from_env
 from providers.releases.versions import resolve
-from tests.support.checkout import ARCHIVE, git, make_checkout, make_tree
+from tests.support.checkout import ARCHIVE, git, make_checkout, make_real_checkout, make_tree
 from tests.support.release_server import ReleaseServer
 from upload.errors import DeadlineExceeded, ProviderError
 
@@ -230,6 +231,24 @@ def test_origin_says_why_nothing_can_be_built(tree: Path, sources: Sources) -> N
     without = replace(built, sources=replace(sources, env={"PATH": ""}))
 
     assert without.origin("kubectl", deadline=within()) == Origin("nowhere", "there is no go on PATH")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+def test_real_tree_of_kubernetes_is_built(tmp_path: Path) -> None:
+    """The first run on a machine compiles about 900 packages."""
+    tree = make_real_checkout(tmp_path / "kubernetes", PINNED)
+    git(tree, "commit", "-q", "--allow-empty", "-m", "more")
+    sources = replace(sources_from_env(os.environ), built=tmp_path / "built")
+
+    kubectl = built_of(tree, sources).get("kubectl", deadline=within(3500))
+
+    argv = (kubectl, "version", "--client", "--output", "json")
+    told = json.loads(subprocess.run(argv, capture_output=True, timeout=60, check=True).stdout)["clientVersion"]
+    commit = git(tree, "rev-parse", "HEAD")
+    names = ("gitVersion", "gitCommit", "gitTreeState", "major", "minor")
+    assert tuple(told[name] for name in names) == (f"{PINNED}-1+{commit[:14]}", commit, "clean", "1", "36+")
+    assert git(tree, "status", "--porcelain") == ""
 
 
 def test_archive_of_a_release_says_its_version_itself(tmp_path: Path) -> None:
