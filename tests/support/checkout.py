@@ -47,6 +47,22 @@ func main() {
 	os.Stdout.WriteString("NAME " + version.Get() + outside.Word + "\\n")
 }
 """
+TEST_MAIN = """package e2e
+
+import (
+	"os"
+	"testing"
+
+	"k8s.io/component-base/version"
+)
+
+func TestMain(m *testing.M) { os.Stdout.WriteString("e2e.test " + version.Get() + "\\n") }
+"""
+# vendored module -> its package, and that package's source
+OUTSIDE = {
+    "example.com/outside": ("", 'package outside\n\nconst Word = " vendored"\n'),
+    "github.com/onsi/ginkgo/v2": ("/ginkgo", 'package main\n\nfunc main() { println("ginkgo") }\n'),
+}
 # of hack/lib/version.sh what is looked at where there is no git, with the comment that looks alike
 ARCHIVE = """
   if [[ '%' == "%" ]]; then
@@ -76,17 +92,22 @@ def make_tree(folder: Path) -> Path:
     staging = sorted({place.partition("/")[0] for place in PLACES})
     for name in staging:
         _write(folder / "staging/src/k8s.io" / name / "go.mod", f"module k8s.io/{name}\n\ngo 1.24.0\n")
-    required = "".join(f"\tk8s.io/{name} v0.0.0\n" for name in staging)
-    _write(
-        folder / "go.mod",
-        f"module k8s.io/kubernetes\n\ngo 1.24.0\n\nrequire (\n\texample.com/outside v1.0.0\n{required})\n",
-    )
+    required = {name: "v2.0.0" if name.endswith("/v2") else "v1.0.0" for name in OUTSIDE}
+    required |= {f"k8s.io/{name}": "v0.0.0" for name in staging}
+    lines = "".join(f"\t{name} {version}\n" for name, version in required.items())
+    _write(folder / "go.mod", f"module k8s.io/kubernetes\n\ngo 1.24.0\n\nrequire (\n{lines})\n")
     used = "".join(f"\t./staging/src/k8s.io/{name}\n" for name in staging)
     _write(folder / "go.work", f"go 1.24.0\n\nuse (\n\t.\n{used})\n")
-    _write(folder / "vendor/example.com/outside/outside.go", 'package outside\n\nconst Word = " vendored"\n')
-    vendored = "# example.com/outside v1.0.0\n## explicit\nexample.com/outside\n"
-    own = "".join(f"# k8s.io/{name} v0.0.0\n## explicit\n" for name in staging)
-    _write(folder / "vendor/modules.txt", f"## workspace\n{vendored}{own}")
+    vendored = ["## workspace"]
+    for name, version in required.items():
+        vendored += [f"# {name} {version}", "## explicit"]
+        if name in OUTSIDE:
+            package, source = OUTSIDE[name]
+            _write(folder / f"vendor/{name}{package}/outside.go", source)
+            vendored.append(f"{name}{package}")
+    _write(folder / "vendor/modules.txt", "\n".join([*vendored, ""]))
+    _write(folder / "test/e2e/e2e.go", "package e2e\n")
+    _write(folder / "test/e2e/e2e_test.go", TEST_MAIN)
     return folder
 
 

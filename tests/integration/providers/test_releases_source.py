@@ -81,6 +81,14 @@ def test_programs_are_built_and_stamped_as_upstream_does_and_nothing_is_written_
     assert list(sources.cache.glob("k*")) == []
 
 
+def test_upstreams_own_tests_are_built_of_the_tree_too(tree: Path, sources: Sources) -> None:
+    paths = built_of(tree, sources).ensure(["e2e.test", "ginkgo"], deadline=within())
+
+    told = subprocess.run([paths["ginkgo"]], capture_output=True, text=True, timeout=20, check=True).stderr
+    assert said(paths["e2e.test"]).startswith("e2e.test v1.36.3 1.36 clean ")
+    assert told == "ginkgo\n"
+
+
 def test_what_is_changed_is_built_by_the_next_run_and_not_in_the_middle_of_one(
     tree: Path, sources: Sources, tmp_path: Path
 ) -> None:
