@@ -1,4 +1,4 @@
-"""Golden files: documents that are compared whole, and written anew by ``pytest --update-golden``. Loads the other plugins."""
+"""Golden files, compared whole and written anew by ``pytest --update-golden``; property tests without a time. Loads the other plugins."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a machine that is busy is no failure: properties are about values
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # here, because this file is loaded before any test can import it
 pytest.register_assert_rewrite("providers.testing")

@@ -71,7 +71,7 @@ def test_a_key_whose_beginning_is_cut_off_goes_to_its_end() -> None:
     assert censored(half + b"\n" + LOG) == stars(half) + b"\n" + LOG
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([WINDOW_BYTES - HELD_BACK_BYTES, WINDOW_BYTES]),
     st.integers(0, len(KEY)),

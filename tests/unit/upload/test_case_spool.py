@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from upload.case_spool import CaseSpool
@@ -34,7 +34,6 @@ def spooled(cases: Sequence[Case], folder: Path, *, limit_bytes: int) -> tuple[l
         return [path.read_bytes() for path in spool.shards()], b"".join(spool.lines())
 
 
-@settings(deadline=None)  # it writes files
 @given(st.lists(CASES, max_size=12), st.integers(4_096, 20_000))
 def test_shards_are_those_that_memory_would_hold(cases: list[Case], limit: int) -> None:
     with TemporaryDirectory() as folder:
@@ -43,7 +42,6 @@ def test_shards_are_those_that_memory_would_hold(cases: list[Case], limit: int) 
     assert shards == list(render_shards(cases, limit_bytes=limit).values())
 
 
-@settings(deadline=None)  # it writes files
 @given(st.lists(CASES, max_size=12))
 def test_line_tells_every_field_and_which_attempt_it_was(cases: list[Case]) -> None:
     with TemporaryDirectory() as folder:

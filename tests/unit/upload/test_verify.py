@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from upload.documents import Finished
@@ -469,7 +469,6 @@ def test_any_bytes_are_checked_without_a_crash(body: bytes) -> None:
     assert {f.rule for f in findings} <= set(RULES)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet="<>/=\"' &;![]testsuicasnmfl\n\x00\u00fc1,."))
 def test_text_like_junit_is_checked_without_a_crash(text: str) -> None:
     assert all(f.what.isprintable() for f in check_junit("x", text.encode("utf-8", "replace")))
