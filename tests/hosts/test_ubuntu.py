@@ -12,7 +12,7 @@ from tests.hosts.clusters import differences, lab_context, lab_provider, states
 from tests.support.lab import Lab
 from tests.support.lab.fixtures import FreshHosts
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.full]
 
 
 @pytest.mark.timeout(1800)

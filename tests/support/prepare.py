@@ -15,10 +15,12 @@ from providers.releases.sources import Progress, sources_from_env
 from providers.releases.versions import resolve
 from tests.support.gotools import FAKE_GCS_SERVER, PROW, TESTGRID, go_tool
 from tests.support.lab.image import host_image
+from tests.support.lab.images import lab_images
 from tests.support.lab.needs import missing
 from upload.errors import HarnessError
 
 FETCH_S = 2400.0
+OF_MACHINES = ("kubeadm", "kubelet", "kube-proxy", "coredns")
 SAID_EVERY_S = 15.0
 
 
@@ -39,13 +41,16 @@ def main() -> int:
     sources = sources_from_env(os.environ, progress=Lines())
     deadline = Deadline.after(FETCH_S, "fetching the programs that tests use")
     try:
-        resolve("pinned", sources=sources, deadline=deadline).ensure(kwok.NEEDED, deadline=deadline)
+        lacks = missing()
+        programs = kwok.NEEDED if lacks else (*kwok.NEEDED, *OF_MACHINES)
+        resolve("pinned", sources=sources, deadline=deadline).ensure(programs, deadline=deadline)
         for tool in (FAKE_GCS_SERVER, TESTGRID, PROW):
             go_tool(tool, sources)
-        if lacks := missing():
+        if lacks:
             print(f"host tests will skip: {'; '.join(lacks)}", file=sys.stderr)
         else:
             host_image(sources)
+            lab_images("pinned", sources)
     except HarnessError as error:
         print(f"{error}\n{error.hint}", file=sys.stderr)
         return error.outcome.value.exit_code
