@@ -50,13 +50,19 @@ def new_bootstrap() -> Bootstrap:
     return Bootstrap(word(6), word(16), secrets.token_hex(32))
 
 
+def host_port(host: str, port: int) -> str:
+    """Return both as one text, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterPlan:
     """What is the same for every node. ``endpoint`` is ``host:port``, an IPv6 host in brackets.
 
     ``names``: by which the API server is reached besides; ``patches`` is kind of a document → what is merged into it;
     ``repository``: where images come from instead of Kubernetes's own registry; ``network``: vxlan or routes;
-    ``tainted``: false where control planes run pods as there are no workers.
+    ``tainted``: false where control planes run pods as there are no workers; ``balanced``: true where the endpoint is
+    served for all control planes by a machine of ours.
     """
 
     version: str
@@ -67,4 +73,5 @@ class ClusterPlan:
     names: tuple[str, ...] = ()
     repository: str = ""
     tainted: bool = True
+    balanced: bool = False
     patches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from providers.contracts import Binaries, Cluster, ClusterSpec, Context, MachineMaker, Node, Resource
-from providers.kubeadm.plan import API_PORT, ClusterPlan, new_bootstrap
+from providers.kubeadm.plan import API_PORT, ClusterPlan, host_port, new_bootstrap
 from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
 from upload.errors import ProviderError, UsageError
@@ -127,6 +127,7 @@ class KubeadmProvider:
             yield nodes
 
     def _site(self, spec: ClusterSpec, ctx: Context, reach: Reach, markers: Mapping[str, Marker]) -> Site:
+        from providers.kubeadm import balancer
         from providers.kubeadm.site import Site, Supplies
 
         bootstrap = new_bootstrap()
@@ -134,11 +135,15 @@ class KubeadmProvider:
             ctx.keep_secret(secret)
         archive = ctx.variables.get(IMAGES, "")
         first = reach.machines[0]
-        server = self._settings.control_plane_endpoint or f"{first.endpoint.bracketed}:{API_PORT}"
+        given = self._settings.control_plane_endpoint
+        balanced = not given and spec.control_planes > 1
+        port = balancer.PORT if balanced else API_PORT
+        server = given or host_port(first.endpoint.host, port)
         names = {machine.endpoint.host for machine in reach.machines if machine.role == "control-plane"}
         plan = ClusterPlan(
             version=ctx.binaries.version,
-            endpoint=self._settings.control_plane_endpoint or _host_port(first.address),
+            endpoint=given or host_port(first.address, port),
+            balanced=balanced,
             pod_cidr=spec.pod_cidr,
             service_cidr=spec.service_cidr,
             network=spec.network,
@@ -199,10 +204,6 @@ def _nodes(ctx: Context) -> tuple[str, ...]:
 
 def _other(ctx: Context, version: str) -> Binaries:
     return ctx.binaries.other(version, deadline=ctx.deadline) if version else ctx.binaries
-
-
-def _host_port(host: str) -> str:
-    return f"[{host}]:{API_PORT}" if ":" in host else f"{host}:{API_PORT}"
 
 
 def _forget(folder: Path) -> None:

@@ -107,6 +107,8 @@ def reached(folder: Path, hosts: Sequence[LabHost], family: Family) -> Iterator[
             if own:
                 argv = ("ip", "address", "add", f"{own[0]}/64", "dev", "host0", "nodad")
                 nodes[-1].run(argv, deadline=within())
+            # what starts late makes folders of its own
+            nodes[-1].run(("sh", "-c", "systemctl is-system-running --wait || true"), deadline=within())
         yield nodes
 
 

@@ -129,4 +129,4 @@ def _furnish(root: Path) -> None:
     (root / "opt/cni/bin").symlink_to("/usr/lib/cni")
     run("useradd", "--root", str(root), "--create-home", "--uid", "1000", "--shell", "/bin/bash", ADMIN)
     run("systemctl", f"--root={root}", "enable", "lab-host.service")
-    run("systemctl", f"--root={root}", "disable", *TIMERS)
+    run("systemctl", f"--root={root}", "disable", *TIMERS, "haproxy.service")  # whoever wants one starts an own
