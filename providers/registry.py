@@ -1,17 +1,19 @@
-"""Find providers by entry point, each loaded when it is asked for: a broken one never disturbs another.
+"""Find providers and testers by entry point, each loaded when it is asked for: a broken one never disturbs another.
 
 An entry point of the group ``federated_e2e.providers`` names a ``ProviderType`` (providers/contracts.py); one of the
-group ``federated_e2e.machines`` names a maker of machines, of which kubeadm makes a provider.
+group ``federated_e2e.machines`` names a maker of machines, of which kubeadm makes a provider; one of ``federated_e2e.testers`` names a class of which
+a tester is made (e2e/lifecycle/testers.py).
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, NoReturn, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from providers.contracts import Provider, ProviderType
 from providers.wording import nearest, visible
@@ -31,7 +33,8 @@ class UnknownPlugin(UsageError):
         self.known = known
         meant = f", did you mean '{self.near}'?" if self.near else ""
         listed = ", ".join(known) or "none"
-        super().__init__(f"unknown {kind} '{visible(name)}'{meant} (installed: {listed})", hint="e2e providers")
+        hint = "e2e providers" if kind == "provider" else "e2e check"
+        super().__init__(f"unknown {kind} '{visible(name)}'{meant} (installed: {listed})", hint=hint)
 
 
 class BrokenPlugin(UsageError):
@@ -72,13 +75,39 @@ def make_provider(name: str, settings: dict[str, Any]) -> Provider:
 
 def check_settings(name: str, settings: dict[str, Any]) -> BaseModel:
     """Return the provider's validated settings. Raises pydantic's ValidationError, or BrokenPlugin for any other error."""
-    model = provider_type(name).Settings
+    return _checked(_entry(name), provider_type(name).Settings, settings)
+
+
+class NoSettings(BaseModel):
+    """The settings of a tester that has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def tester_settings(name: str) -> type[BaseModel]:
+    """Return the model of the keys that a tester adds to ``suite:``. Raises UnknownPlugin, BrokenPlugin."""
+    model: type[BaseModel] = getattr(_load(_tester_entry(name), tuple(sys.path)), "Settings", NoSettings)
+    return model
+
+
+def make_tester(name: str, settings: Mapping[str, Any]) -> Any:
+    """Return the tester of that name, made of its keys, if it has any. Raises as ``tester_settings`` and ``check_settings`` do."""
+    entry = _tester_entry(name)
+    made: Any = _load(entry, tuple(sys.path))
+    valid = _checked(entry, tester_settings(name), settings)
+    try:
+        return made(valid) if hasattr(made, "Settings") else made()
+    except Exception as error:
+        raise BrokenPlugin(entry, _said(error)) from error
+
+
+def _checked(entry: EntryPoint, model: type[BaseModel], settings: Mapping[str, Any]) -> BaseModel:
     try:
         return model.model_validate(settings)
     except ValidationError:
         raise
     except Exception as error:
-        raise BrokenPlugin(_entry(name), f"its Settings raise {_said(error)}") from error
+        raise BrokenPlugin(entry, f"its Settings raise {_said(error)}") from error
 
 
 def _entry(name: str) -> EntryPoint:
@@ -86,6 +115,17 @@ def _entry(name: str) -> EntryPoint:
     found = [entry for entry in (*_entries(PROVIDERS, path), *_entries(MACHINES, path)) if entry.name == name]
     if not found:
         raise UnknownPlugin("provider", name, provider_names())
+    return _only(found)
+
+
+def _tester_entry(name: str) -> EntryPoint:
+    found = [entry for entry in _entries(TESTERS, tuple(sys.path)) if entry.name == name]
+    if not found:
+        raise UnknownPlugin("tester", name, plugin_names(TESTERS))
+    return _only(found)
+
+
+def _only(found: list[EntryPoint]) -> EntryPoint:
     if len(found) > 1:
         claimed = " and ".join(sorted(f"{e.value} of {e.dist.name if e.dist else '?'}" for e in found))
         stranger = next((e for e in found if e.dist and e.dist.name != _OURS), found[0])
@@ -112,16 +152,21 @@ def _load(entry: EntryPoint, _path: tuple[str, ...]) -> object:
             loaded = provider_of(loaded)
         except AttributeError as error:
             raise BrokenPlugin(entry, _said(error)) from error
-    _require_provider_type(entry, loaded)
+    _require_settings(entry, loaded)
+    if entry.group != TESTERS:
+        _require_provider_type(entry, loaded)
     return loaded
 
 
-def _require_provider_type(entry: EntryPoint, loaded: Any) -> None:
-    settings = getattr(loaded, "Settings", None)
+def _require_settings(entry: EntryPoint, loaded: Any) -> None:
+    settings = getattr(loaded, "Settings", NoSettings if entry.group == TESTERS else None)
     if not callable(loaded) or not (isinstance(settings, type) and issubclass(settings, BaseModel)):
         _broken(entry, "it has no Settings that is a pydantic model")
     if settings.model_config.get("extra") != "forbid":
         _broken(entry, "its Settings accept unknown keys; model_config needs extra='forbid'")
+
+
+def _require_provider_type(entry: EntryPoint, loaded: Any) -> None:
     if not isinstance(getattr(loaded, "features", None), frozenset):
         _broken(entry, "it has no features that is a frozenset")
     if not isinstance(getattr(loaded, "owns_cluster", None), bool):

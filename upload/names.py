@@ -11,6 +11,9 @@ LONGEST_NAME = 4_000
 CONTROL_PICTURES = 0x2400
 """First code point of the control pictures; ``upload.xml_text`` shows U+001B as U+241B, since XML cannot hold it."""
 
+GINKGO_NODE = "[It] "
+"""What stands before the title of every test in Ginkgo's JUnit, and so in the published name."""
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u2400-\u241f\ufffd-\uffff]")
 _SUITE_NODE = re.compile(r"\[\w*(?:Before|After)Suite\b[^]]*\]|\[DeferCleanup \(Suite\)\]")
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 from e2e.lifecycle.child import Command, Exit, Watch, run_child
@@ -12,6 +14,7 @@ from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.run import CLUSTER, MARK, Run, Tools
 from e2e.lifecycle.state import Failure, Keep, Presence, Tally
 from e2e.lifecycle.testers import SuitePlan, SuiteResult, make_tester
+from e2e.lifecycle.tools import release_of
 from providers import process
 from providers.contracts import Deadline, NamesPrograms
 from upload.errors import HarnessError, Outcome, ProviderError, UsageError
@@ -50,7 +53,8 @@ def run_suite(run: Run, deadline: Deadline) -> None:
     """Run the tester. Failed cases are a verdict and no error; a suite that was stopped keeps what finished."""
     process.end(run.mark, deadline=deadline)  # a suite that a killed process left would disturb this one
     plan, host = make_plan(run), RunHost(run, deadline)
-    tester = make_tester(run.tools.job.suite.tester)
+    suite = run.tools.job.suite
+    tester = make_tester(suite.tester, suite.settings)
     if not run.tools.owns_cluster:
         from e2e.lifecycle.permissions import check_permissions, needs_of
 
@@ -164,13 +168,22 @@ class RunHost:
     def run(self, command: Command) -> Exit:
         """Run a program in a process group of its own; its output goes to the build log."""
         self.run_of.log.line(f"runs: {' '.join(command.argv)}")
-        watch = Watch(
-            output=self._output,
-            tick=self.look,
-            stop=self._stop,
-            groups=self.run_of.signals.groups,
-        )
-        return run_child(command, watch)
+        with command.keep.open("ab", buffering=0) if command.keep else nullcontext() as kept:
+
+            def output(text: str) -> None:
+                if kept is not None:
+                    kept.write(text.encode())
+                self._output(text)
+
+            watch = Watch(output=output, tick=self.look, stop=self._stop, groups=self.run_of.signals.groups)
+            return run_child(command, watch)
+
+    def programs(self, names: Iterable[str], version: str) -> Mapping[str, Path]:
+        """Return the paths of programs of a version, of the same sources as the run's."""
+        binaries = self.run_of.binaries
+        if version != binaries.version:
+            binaries = binaries.other(release_of(version), deadline=self.deadline)
+        return binaries.ensure(names, deadline=self.deadline)
 
     def on_tick(self, look: Callable[[], None]) -> None:
         """Have ``look`` called while a program runs."""

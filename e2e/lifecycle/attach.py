@@ -194,7 +194,9 @@ def take_over(run: Run, *, aborts: bool) -> None:
     deadline = run.tools.budget.deadline("dump")
     process.end(run.mark, deadline=deadline)
     if state.step == "test":
-        take_tally(run, make_tester(run.tools.job.suite.tester).salvage(make_plan(run), RunHost(run, deadline)))
+        suite = run.tools.job.suite
+        tester = make_tester(suite.tester, suite.settings)
+        take_tally(run, tester.salvage(make_plan(run), RunHost(run, deadline)))
     outcome = Outcome.ABORTED if aborts else Outcome.BUG
     text = f"the process was killed in step {state.step}" if state.step else "the process was killed"
     if state.step and state.step not in (CLAIM, "publish"):

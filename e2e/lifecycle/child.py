@@ -25,11 +25,15 @@ TAIL_CHARS = 8_000
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run: the program and its arguments, its whole environment, its folder."""
+    """What to run: the program and its arguments, its whole environment, its folder.
+
+    ``keep``: a file that what it prints is appended to as it comes, so that it is there if we are killed.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
+    keep: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,18 @@ class SuiteChanges:
         """Return the config with these values. Raises UsageError that names the option."""
         from pydantic import ValidationError
 
+        from e2e.lifecycle.testers import refused
         from providers.config.model import JobConfig
 
         given = {key: value for key, value in asdict(self).items() if value is not None}
         values = job.to_json()
         values["suite"] = {**values["suite"], **given}
         try:
-            return JobConfig.from_json(values)
+            changed = JobConfig.from_json(values)
         except ValidationError as exc:
             first = exc.errors()[0]
             option = f"--{first['loc'][-1]}"
             raise UsageError(f"{option}: {first['msg']}", hint="e2e run --help") from exc
+        for key, wanted in refused(job.suite.tester, job.suite.settings, given).items():
+            raise UsageError(f"--{key}: expected {wanted}", hint="e2e run --help")
+        return changed

@@ -69,7 +69,7 @@ def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patien
         yield Planned("step", f"{title}, at most {limit_s:.0f} s", {"name": title, "limit_s": limit_s})
         if verb == "test" and verbose:
             plan = _plan(order, settings, state.run, Path(state.artifacts))
-            for argv in make_tester(order.job.suite.tester).describe(plan):
+            for argv in make_tester(order.job.suite.tester, order.job.suite.settings).describe(plan):
                 yield Planned("command", shlex.join(argv), {"argv": argv})
     yield from _uploads(order, state.build)
 

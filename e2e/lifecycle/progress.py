@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from e2e.lifecycle.counting import tally_of
 from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.state import NO_TALLY, Tally
 from upload.model import Case, Status
 
 FEWEST_FOR_ETA = 3
 SHARE_FOR_ETA = 0.2  # before, only the quick cases have ended, and the slow ones that run count for nothing
-NAMES_KEPT = 500
 
 
 @dataclass(slots=True)
@@ -56,19 +56,8 @@ class SuiteFollower:
 
     def tally(self) -> Tally:
         """Return the counts, the earlier pass included."""
-        ended = self._ended()
-        counts = {status: sum(case.status is status for case in ended.values()) for status in Status}
-        once_failed = {case.name for attempt in self.attempts for case in attempt if case.status is Status.FAILED}
-        names = (*self.base.failed_names, *(case.name for case in ended.values() if case.status is Status.FAILED))
-        return Tally(
-            total=self.base.total + max(self.total + len(self.problems), len(ended)),
-            passed=self.base.passed + counts[Status.PASSED],
-            failed=self.base.failed + counts[Status.FAILED],
-            skipped=self.base.skipped + counts[Status.SKIPPED],
-            failed_names=names[:NAMES_KEPT],
-            flaky=self.base.flaky
-            + sum(case.name in once_failed for case in ended.values() if case.status is Status.PASSED),
-        )
+        cases = (case for attempt in self.attempts for case in attempt)
+        return tally_of(cases, total=self.total + len(self.problems), base=self.base)
 
     def to_repeat(self) -> list[str]:
         """Return the names of the cases that failed at their last attempt, without the files that do not import."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from e2e.lifecycle.state import Failure, RunState, Tally
+from e2e.lifecycle.testers import refused
 from upload.errors import Outcome
+from upload.names import GINKGO_NODE, is_suite_node
 
 SHOWN_CASES = 20
 FOCUSED_CASES = 10  # more would make a command line that nobody reads
@@ -65,6 +68,15 @@ def rerun_command(state: RunState, tally: Tally, *, is_kept: bool) -> str:
     from e2e.plugin.titles import focus_pattern  # brings pytest along
 
     words = ["e2e", "test", state.run] if is_kept else ["e2e", "run", state.ref]
-    if 0 < len(tally.failed_names) <= FOCUSED_CASES:
-        words += ["--focus", focus_pattern(tally.failed_names)]
+    if 0 < len(tally.failed_names) <= FOCUSED_CASES and not any(map(is_suite_node, tally.failed_names)):
+        pattern = focus_pattern([name.removeprefix(GINKGO_NODE) for name in tally.failed_names])
+        words += ["--focus", pattern] if takes_focus(state.job, pattern) else []
     return shlex.join(words)
+
+
+def takes_focus(job: Mapping[str, Any], pattern: str) -> bool:
+    """Say whether the tester of a config can run chosen cases only."""
+    from providers.config.model import Suite
+
+    suite = Suite.model_validate(job.get("suite", {}))
+    return not refused(suite.tester, suite.settings, {"focus": pattern})

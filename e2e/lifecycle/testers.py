@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -17,8 +16,6 @@ from upload.model import Case
 
 if TYPE_CHECKING:
     from providers.access import Need
-
-GROUP = "federated_e2e.testers"
 
 
 class BrokenTester(HarnessError):
@@ -78,6 +75,9 @@ class Host(Protocol):
     def run(self, command: Command) -> Exit:
         """Run a program in a process group of its own; it is stopped when the step must end."""
 
+    def programs(self, names: Iterable[str], version: str) -> Mapping[str, Path]:
+        """Return the paths of programs of a Kubernetes version, fetched or built if need be. Raises ProviderError."""
+
     def on_tick(self, look: Any) -> None:
         """Have ``look()`` called about ten times a second while a program runs."""
 
@@ -112,15 +112,34 @@ class KnowsNeeds(Protocol):
         """Return the permissions of the cases that the plan selects. Asked for before ``test``, on a cluster of others."""
 
 
-def make_tester(name: str) -> Tester:
-    """Return the tester of that name. Raises UsageError that names the entry point when it is unknown or broken."""
-    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-    if not found:
-        known = ", ".join(sorted({entry.name for entry in entry_points(group=GROUP)}))
-        raise UsageError(f"unknown tester '{name}', installed: {known or 'none'}")
-    entry = found[0]
+class ChecksSuite(Protocol):
+    """What a tester may offer besides: say before anything is created which keys it cannot follow."""
+
+    def refusals(self, given: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return key of ``suite:`` -> what is expected there instead. Opens and starts nothing.
+
+        ``given``: those of the keys of all testers that a config or the command line names.
+        """
+
+
+def make_tester(name: str, settings: Mapping[str, Any]) -> Tester:
+    """Return the tester of that name, made from its own keys of ``suite:``, if it has any.
+
+    A tester's class may have ``Settings``, a pydantic model with ``extra="forbid"``: it is then called with one of them.
+    Raises: UsageError that names the entry point when it is unknown or broken, or the key when one is wrong.
+    """
+    from pydantic import ValidationError
+
+    from providers import registry
+
     try:
-        return cast("Tester", entry.load()())
-    except Exception as exc:
-        origin = entry.dist.name if entry.dist else "an unknown distribution"
-        raise UsageError(f"the tester '{entry.name} = {entry.value}' of {origin} is broken: {exc!r}") from exc
+        return cast("Tester", registry.make_tester(name, settings))
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        raise UsageError(f"suite.{'.'.join(map(str, first['loc']))}: {first['msg']}", hint="e2e check") from exc
+
+
+def refused(name: str, settings: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return which of the given keys of ``suite:`` that tester cannot follow, as ``ChecksSuite`` tells. Raises UsageError."""
+    refusals = getattr(make_tester(name, settings), "refusals", None)
+    return refusals(given) if refusals and given else {}

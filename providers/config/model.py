@@ -179,7 +179,7 @@ class ClusterShape(Section):
 
 
 class Suite(Section):
-    """What is run against the cluster."""
+    """What is run against the cluster. In the file a tester's own keys stand beside those that all testers share."""
 
     tester: str = Field(default="pytest", description="an installed tester")
     preset: Literal["gating", "conformance", "nightly", "soak"] = Field(
@@ -194,6 +194,20 @@ class Suite(Section):
     )
     focus: Regex | None = Field(default=None, description="run only cases whose title matches this regular expression")
     skip: Regex | None = Field(default=None, description="leave out cases whose title matches this regular expression")
+    settings: dict[str, Any] = Field(default_factory=dict, description="validated by the tester's own Settings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, section: Any) -> Any:
+        if not isinstance(section, dict):
+            return section
+        own = {key: value for key, value in section.items() if key not in SUITE_KEYS}
+        return {**{key: value for key, value in section.items() if key in SUITE_KEYS}, "settings": own}
+
+    @model_serializer(mode="wrap")
+    def _join(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain = handler(self)
+        return {**{key: plain[key] for key in SUITE_KEYS}, **plain["settings"]}
 
     @field_validator("select")
     @classmethod
@@ -205,6 +219,10 @@ class Suite(Section):
         """Return the marker expression of preset and ``select`` together, for ``pytest -m``."""
         preset = PRESETS[self.preset]
         return f"({preset}) and ({self.select})" if self.select else preset
+
+
+# the keys of ``suite:`` that all testers share; any other one is for the tester that is named
+SUITE_KEYS: Final = tuple(key for key in Suite.model_fields if key != "settings")
 
 
 class Dashboard(Section):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from providers import registry
-from providers.config.explain import Sources, dotted, problems_of
-from providers.config.model import JobConfig
+from providers.config.explain import Sources, dotted, keys_at, problems_of
+from providers.config.model import SUITE_KEYS, JobConfig
 from providers.config.problems import Problem
 from providers.contracts import ClusterSpec, Provider, ProviderType
 from providers.wording import nearest, visible
@@ -18,7 +18,7 @@ from upload.errors import UsageError
 
 def plugin_problems(values: Mapping[str, Any], config: JobConfig | None, sources: Sources) -> Iterator[Problem]:
     """Yield what the tester and the provider find. ``config`` is None when the rest of the config is wrong already."""
-    yield from _tester_problems(values, sources)
+    yield from _tester_problems(values, config, sources)
     section = values.get("provider")
     name = section.get("name") if isinstance(section, Mapping) else None
     if not isinstance(section, Mapping) or not isinstance(name, str):
@@ -53,11 +53,41 @@ def _needs_of(
             yield Problem(sources.of_value(loc), dotted(loc), f"found {visible(str(shape.get(key)))}", wanted)
 
 
-def _tester_problems(values: Mapping[str, Any], sources: Sources) -> Iterator[Problem]:
-    suite = values.get("suite")
-    name = suite.get("tester") if isinstance(suite, Mapping) else None
-    known = registry.plugin_names(registry.TESTERS)
-    if isinstance(name, str) and name not in known:
-        at = ("suite", "tester")
-        wanted = f"an installed tester: {', '.join(known) or 'none'}"
-        yield Problem(sources.of_value(at), dotted(at), f"found '{visible(name)}'", wanted, nearest(name, known))
+def _tester_problems(values: Mapping[str, Any], config: JobConfig | None, sources: Sources) -> Iterator[Problem]:
+    section = values.get("suite", {})
+    if not isinstance(section, Mapping):
+        return
+    name = section.get("tester", "pytest")
+    at = ("suite", "tester")
+    try:
+        tester = yield from _own_keys(str(name), section, sources)
+    except registry.UnknownPlugin as error:
+        if isinstance(name, str):
+            wanted = f"an installed tester: {', '.join(error.known) or 'none'}"
+            yield Problem(sources.of_value(at), dotted(at), f"found '{visible(name)}'", wanted, error.near)
+    except UsageError as error:
+        yield Problem(sources.of_value(at), dotted(at), str(error), "a tester that works")
+    else:
+        refusals = getattr(tester, "refusals", None)  # ChecksSuite
+        if config is not None and refusals:
+            for key, wanted in refusals({key: section[key] for key in SUITE_KEYS if key in section}).items():
+                found = f"found '{visible(str(section[key]))}'"
+                yield Problem(sources.of_value(("suite", key)), f"suite.{key}", found, wanted)
+
+
+def _own_keys(name: str, section: Mapping[str, Any], sources: Sources) -> Generator[Problem, None, Any]:
+    """Yield what is wrong with the keys that are not those of all testers; return the tester, None if they are wrong."""
+    model = registry.tester_settings(name)
+    known = keys_at(model, ())
+    own = {key: value for key, value in section.items() if key not in SUITE_KEYS}
+    for key in own.keys() - set(known):
+        valid = (*SUITE_KEYS, *known)
+        loc = ("suite", key)
+        yield Problem(
+            sources.of_key(loc), dotted(loc), "unknown key", f"one of {', '.join(valid)}", nearest(key, valid)
+        )
+    try:
+        return registry.make_tester(name, {key: value for key, value in own.items() if key in known})
+    except ValidationError as error:
+        yield from problems_of(error, model, sources, under=("suite",))
+        return None

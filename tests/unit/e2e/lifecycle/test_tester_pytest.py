@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -95,6 +95,9 @@ class CollectingHost:
         if self.ended.stopped is None:
             Path(words(self.argv, "--e2e-needs")["--e2e-needs"]).write_text(self.declared)
         return self.ended
+
+    def programs(self, names: Iterable[str], version: str) -> Mapping[str, Path]:
+        raise AssertionError("it brings its own")
 
     def on_tick(self, look: Callable[[], None]) -> None:
         raise AssertionError("nothing to look at")

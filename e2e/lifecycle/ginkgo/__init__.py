@@ -1,0 +1,1 @@
+"""The tester ``e2e.test``: upstream's compiled suite, run by Ginkgo."""
