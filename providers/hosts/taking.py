@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from providers.contracts import Deadline, Node, Resource
 from providers.hosts.facts import Facts, gather
@@ -18,22 +18,24 @@ def take(
     owner: Owner,
     *,
     deadline: Deadline,
-    now_s: int,
     wanted: Wanted,
+    on_fit: Callable[[], object] = lambda: None,
 ) -> Mapping[str, Marker]:
     """Return node name -> its marker, once every machine is fit, ours, and rid of what an earlier call left running.
 
-    What an expired run of the same job did is undone first.
+    What an expired run of the same job did is undone first. ``owner.claimed_s`` is now; ``on_fit`` is called once all are
+    known to be fit, before anything is changed on one.
     Raises: UnfitMachines with every problem of every machine, before anything is changed on one; ManyErrors.
     """
-    standings = inspect(nodes, owner.run, deadline=deadline, now_s=now_s, wanted=wanted)
+    standings = inspect(nodes, owner.run, deadline=deadline, now_s=owner.claimed_s, wanted=wanted)
+    on_fit()
 
     def claim(node: Node) -> Marker:
         if former := standings[node.name]:
             Marker(node, former.run, deadline).give_back()
         found = put_mark(node, owner, deadline=deadline)
         if found.run != owner.run:
-            raise UnfitMachines([held(node.name, found, now_s)])
+            raise UnfitMachines([held(node.name, found, owner.claimed_s)])
         marker = Marker(node, owner.run, deadline)
         marker.settle()
         if found != owner:

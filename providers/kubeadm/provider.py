@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -61,10 +61,10 @@ class KubeadmProvider:
         with ctx.steps.step("Machines"):
             machines = self._maker.ensure(spec, ctx)
             reach = Reach(self._maker.access(ctx), machines)
-            path = write_reach(ctx.folder, reach)
         with connected(reach, run=ctx.run, folder=ctx.folder) as nodes:
             with ctx.steps.step("Take the machines"):
-                markers = _take(nodes, spec, ctx)
+                # machines that were refused are not there for dump and down, which would fail on them, too
+                markers = _take(nodes, spec, ctx, on_fit=lambda: write_reach(ctx.folder, reach))
             site = self._site(spec, ctx, reach, markers)
             for name, action in ACTIONS:
                 with ctx.steps.step(name):
@@ -76,7 +76,7 @@ class KubeadmProvider:
             nodes=_nodes(ctx),
             features=FEATURES,
             kubectl=ctx.binaries.get("kubectl", deadline=ctx.deadline),
-            machines=path,
+            machines=ctx.folder / MACHINES,
         )
 
     def is_up(self, ctx: Context) -> bool:
@@ -174,15 +174,16 @@ def provider_of(maker: Any) -> type[KubeadmProvider]:
     return Made
 
 
-def _take(nodes: Sequence[Node], spec: ClusterSpec, ctx: Context) -> Mapping[str, Marker]:
+def _take(
+    nodes: Sequence[Node], spec: ClusterSpec, ctx: Context, *, on_fit: Callable[[], object]
+) -> Mapping[str, Marker]:
     from providers.hosts.owner import Owner
     from providers.hosts.preflight import Wanted
     from providers.hosts.taking import take
 
-    now_s = int(time.time())
-    owner = Owner(ctx.run, ctx.owner, now_s, ctx.expires_s)
+    owner = Owner(ctx.run, ctx.owner, int(time.time()), ctx.expires_s)
     wanted = Wanted(vxlan=spec.network == "vxlan")
-    return take(nodes, owner, deadline=ctx.deadline, now_s=now_s, wanted=wanted)
+    return take(nodes, owner, deadline=ctx.deadline, wanted=wanted, on_fit=on_fit)
 
 
 def _api(ctx: Context) -> Api:

@@ -65,7 +65,7 @@ def within(seconds: float = 60.0) -> Deadline:
 
 
 def taken(nodes: list[Node]) -> dict[str, Marker]:
-    return dict(take(nodes, OWNER, deadline=within(), now_s=NOW_S, wanted=Wanted(vxlan=True)))
+    return dict(take(nodes, OWNER, deadline=within(), wanted=Wanted(vxlan=True)))
 
 
 def state(node: Node) -> str:

@@ -117,7 +117,7 @@ def taken(folder: Path, hosts: Sequence[LabHost], network: str, family: Family =
     """Give machines that are given back in the end, and look whether they are as they were."""
     with reached(folder, hosts, family) as nodes:
         before = fan_out(nodes, state, what="looking", deadline=within())
-        markers = take(nodes, OWNER, deadline=within(), now_s=NOW_S, wanted=Wanted(vxlan=True))
+        markers = take(nodes, OWNER, deadline=within(), wanted=Wanted(vxlan=True))
         for marker in markers.values():  # as the installation of Kubernetes does
             marker.own_tree("/etc/cni/net.d")
             marker.own_tree("/run/cni-ipam-state")

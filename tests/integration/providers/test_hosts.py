@@ -84,8 +84,8 @@ def within(seconds: float = 60.0) -> Deadline:
     return Deadline.after(seconds, "the test")
 
 
-def taken(nodes: list[Node], owner: Owner = OURS, now_s: int = NOW_S) -> Marker:
-    return take(nodes, owner, deadline=within(), now_s=now_s, wanted=WANTED)["w1"]
+def taken(nodes: list[Node], owner: Owner = OURS) -> Marker:
+    return take(nodes, owner, deadline=within(), wanted=WANTED)["w1"]
 
 
 def mark(host: CopiedHost) -> object:
@@ -116,7 +116,7 @@ def test_a_run_that_comes_back_finds_its_machine_and_keeps_it_longer(host: Copie
     host.sh("mkdir /etc/kubernetes; touch /etc/kubernetes/admin.conf")
     later = Owner(OURS.run, "me@elsewhere", NOW_S + 60, NOW_S + 7200)
 
-    assert taken(nodes, later, NOW_S + 60).changes() == (Change("tree", "/etc/kubernetes"),)
+    assert taken(nodes, later).changes() == (Change("tree", "/etc/kubernetes"),)
     assert mark(host) == {"run": OURS.run, "owner": "me@elsewhere", "claimed_s": NOW_S, "expires_s": NOW_S + 7200}
 
 
@@ -148,7 +148,7 @@ def test_a_second_run_is_refused_with_the_holder_and_its_age(
     other = Owner("ci-kubernetes-e2e-other-20260102000001", "you@there", NOW_S + 7200, NOW_S + 9000)
     with reached(tmp_path, other.run, host) as theirs:
         with pytest.raises(UnfitMachines) as caught:
-            taken(theirs, other, NOW_S + 7200)
+            taken(theirs, other)
         give_back(theirs, other.run, deadline=within())
 
     assert str(caught.value).startswith(
@@ -181,7 +181,7 @@ def test_what_an_expired_run_of_the_job_left_is_undone_first(
     before = host.sh(SNAPSHOT)
     old = Owner(f"{JOB}-20260101000000", "me@here", NOW_S - 9000, NOW_S - 1)
     with reached(tmp_path, old.run, host) as theirs:
-        marker = taken(theirs, old, NOW_S - 9000)
+        marker = taken(theirs, old)
         marker.own_tree("/etc/kubernetes")
         host.sh("mkdir -p /etc/kubernetes/pki")
         marker.write_file("/etc/hostname", b"changed\n")

@@ -44,7 +44,7 @@ def test_every_problem_of_every_machine_is_told_and_none_is_changed() -> None:
     ]
 
     with pytest.raises(UnfitMachines) as caught:
-        take(nodes, OWNER, deadline=within(), now_s=NOW_S, wanted=Wanted())
+        take(nodes, OWNER, deadline=within(), wanted=Wanted())
 
     assert str(caught.value).splitlines() == [
         "3 machines cannot be used",
