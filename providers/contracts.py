@@ -339,6 +339,16 @@ class NamesPrograms(Protocol):
         """Return the names of Kubernetes's own programs that ``up`` will ask for, for this machine's platform."""
 
 
+class NoticesLosses(Protocol):
+    """An ability that a provider may have: say what befell the machines of nodes. Asked after a suite that failed."""
+
+    def losses(self, ctx: Context) -> Mapping[str, str]:
+        """Return node -> what befell its machine since ``up``, for those that something befell.
+
+        A machine that a case rebooted by the plugin's ``machines`` is not lost.
+        """
+
+
 class KnowsVersion(Protocol):
     """An ability that a provider of somebody's cluster may have: say what it runs before anything else is done."""
 

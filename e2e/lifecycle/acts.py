@@ -63,7 +63,7 @@ def run_suite(run: Run, deadline: Deadline) -> None:
     run.recorder.keep_tail(result.output_tail)
     take_tally(run, result.tally)
     run.change(lambda state: replace(state, suite_ended=result.stopped is None))
-    take_result(run, result)
+    take_result(run, result, lost=losses(run, result, deadline))
     if result.stopped is not None:
         raise result.stopped
 
@@ -75,11 +75,35 @@ def take_tally(run: Run, tally: Tally) -> None:
         run.change(lambda state: replace(state, tally=tally))
 
 
-def take_result(run: Run, result: SuiteResult) -> None:
-    """Make a suite's verdict the run's: first what it said, then what it left behind on a cluster that stays."""
+def losses(run: Run, result: SuiteResult, deadline: Deadline) -> str:
+    """Return which machines a suite that failed lost while it ran, by what the provider says; empty: none."""
+    ask = getattr(run.tools.provider, "losses", None)  # NoticesLosses
+    if ask is None or result.stopped is not None or result.outcome not in (Outcome.TESTS_FAILED, Outcome.BUG):
+        return ""
+    try:
+        found = ask(run.context(deadline))
+    except HarnessError as error:
+        run.recorder.note(f"whether machines were lost is not known: {error}")
+        return ""
+    return _listed([f"{node}: {befell}" for node, befell in found.items()])
+
+
+def take_result(run: Run, result: SuiteResult, *, lost: str = "") -> None:
+    """Make a suite's verdict the run's: first what it said, then what it left behind on a cluster that stays.
+
+    What failed where machines were ``lost`` is no verdict on Kubernetes: they are then the first failure.
+    """
     if result.outcome is not Outcome.PASSED and result.stopped is None:
-        run.recorder.mark_failed(result.text, result.outcome)
-        run.add_failure(Failure("Test", result.outcome, result.text))
+        failure = Failure("Test", result.outcome, result.text)
+        if lost:
+            text = f"machines were lost while the suite ran: {lost}"
+            run.add_failure(
+                Failure("Test", Outcome.PROVIDER, text, "journalctl --boot -1 --lines 50   (on the machine)")
+            )
+            run.recorder.mark_failed(f"{text}\n{failure.text}", Outcome.PROVIDER)
+        else:
+            run.recorder.mark_failed(failure.text, failure.outcome)
+        run.add_failure(failure)
     elif result.text:
         run.recorder.note(result.text)
     if not result.leftovers:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from providers.contracts import Deadline, Node
+from providers.hosts.boots import boot_of, note_boot
 from providers.nodes import wait_until_reachable
 from providers.reach import connected, read_reach
 from providers.ssh.failures import PASSING
@@ -17,8 +18,6 @@ COMMAND_S = 60.0
 REBOOT_S = 180.0
 LONGEST_S = 300
 FILL = "/var/lib/kubelet/.e2e-fill"
-# a machine's kernel has the one, a container that lives like a machine has the other
-_BOOT = ("sh", "-c", "cat /proc/sys/kernel/random/boot_id; cut -d ' ' -f 22 /proc/1/stat")
 _CUT = "E2E-CUT"
 # the undoing is armed on the machine before anything is done: it comes when we are dead, too
 _ARM = """set -eu
@@ -72,12 +71,14 @@ class OnNode:
 
     def reboot(self) -> None:
         """Reboot the machine and return once it runs commands again. Its pods are started anew."""
-        before, deadline = self.run(*_BOOT), Deadline.after(REBOOT_S, f"rebooting {self.name}")
+        deadline = Deadline.after(REBOOT_S, f"rebooting {self.name}")
+        before = boot_of(self.node, deadline=deadline)
         with suppress(NodeUnreachable):  # as it shall be
             self.node.run(("sh", "-c", "systemctl reboot; sleep 60"), deadline=deadline)
         wait_until_reachable(self.node, passing=PASSING, deadline=deadline)
-        if self.run(*_BOOT) == before:
+        if boot_of(self.node, deadline=deadline) == before:
             raise NodeUnreachable(self.name, "awake", "it did not reboot")
+        note_boot(self.node, deadline=deadline)  # it was meant: the provider did not lose the machine
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:

@@ -54,6 +54,7 @@ class KubeadmProvider:
 
         Raises: UnfitMachines with every problem of every machine; StepError; UsageError.
         """
+        from providers.hosts.boots import note_boot
         from providers.kubeadm.actions import ACTIONS
 
         for key, wanted in self.refusals(spec).items():
@@ -69,6 +70,7 @@ class KubeadmProvider:
             for name, action in ACTIONS:
                 with ctx.steps.step(name):
                     action(site)
+            site.each(lambda marker: note_boot(marker.node, deadline=ctx.deadline), "noting boots")
         return Cluster(
             name=ctx.cluster,
             kubeconfig=site.kubeconfig,
@@ -86,6 +88,13 @@ class KubeadmProvider:
                 return api.text("/readyz") == "ok"
         except ProviderError:
             return False
+
+    def losses(self, ctx: Context) -> Mapping[str, str]:
+        """Return node -> what befell its machine since ``up``: it was booted anew, or cannot be reached."""
+        from providers.hosts.boots import lost
+
+        with self._nodes(ctx) as nodes:
+            return lost(nodes, deadline=ctx.deadline)
 
     def dump(self, ctx: Context, dest: Path) -> None:
         """Write logs and state of the machines, objects, events and versions below ``dest``, of what there is by now."""

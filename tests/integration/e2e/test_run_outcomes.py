@@ -44,6 +44,12 @@ WAYS = {
         124, "FAILURE", "Up: up was not done after 1 s", provider={"up": "swallow"}, timeouts={"up": "1s"}
     ),
     "suite-is-late": Way(124, "FAILURE", "Test: test was not done after 2 s", suite="hang", timeouts={"test": "2s"}),
+    "machine-lost": Way(
+        3, "FAILURE", "Test: machines were lost while the suite ran: n1: it was booted anew", suite="fail",
+        provider={"lost": {"n1": "it was booted anew"}}, notes="Test: 1 of 2 cases failed",
+    ),
+    "machine-lost-under-a-green-suite": Way(0, "SUCCESS", provider={"lost": {"n1": "it was booted anew"}}),
+    "losses-unknown": Way(1, "FAILURE", "Test: 1 of 2 cases failed", suite="fail", provider={"lost": "fail"}),
     "dump-fails": Way(3, "FAILURE", "Dump: the cloud said no", provider={"dump": "fail"}),
     "down-fails": Way(3, "FAILURE", "Down: the cloud said no", provider={"down": "fail"}),
     "leftovers": Way(3, "FAILURE", "Down: left over after down: thing disk-1", provider={"left": ["disk-1"]}),

@@ -24,7 +24,10 @@ SECRET = "canary-5b1f0c9d7e"
 
 
 class FakeSettings(BaseModel):
-    """What each call does. ``left``: names that ``leftovers`` finds after ``down``; ``programs``: what ``up`` runs."""
+    """What each call does. ``left``: names that ``leftovers`` finds after ``down``; ``programs``: what ``up`` runs.
+
+    ``lost``: what ``losses`` says, or ``fail``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,6 +35,7 @@ class FakeSettings(BaseModel):
     dump: Behaviour = "ok"
     down: Behaviour = "ok"
     left: list[str] = []
+    lost: dict[str, str] | Literal["fail"] = {}
     programs: list[str] = []
 
 
@@ -71,6 +75,11 @@ class FakeProvider:
     def down(self, ctx: Context) -> None:
         behave(self._settings.down, ctx)
         process.end(mark(ctx), deadline=ctx.deadline)
+
+    def losses(self, ctx: Context) -> dict[str, str]:
+        if self._settings.lost == "fail":
+            raise ProviderError("the cloud does not answer")
+        return self._settings.lost
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         living = [Resource("process", process.describe(each)) for each in process.marked(mark(ctx))]
