@@ -40,6 +40,9 @@ done
 """
 _THOSE_THERE = 'for name in "$@"; do [ ! -e "/proc/sys/$(echo "$name" | tr . /)" ] || echo "$name"; done'
 
+# one that is loaded by itself with the link would stay behind
+_LOADABLE = "[ -d /sys/module/vxlan ] || ! modprobe -n -q vxlan || echo vxlan"
+
 
 def lay(
     markers: Mapping[str, Marker], cidrs: Mapping[str, str], *, network: str, pod_cidr: str, deadline: Deadline
@@ -81,6 +84,8 @@ def _lay_on(marker: Marker, pods: PodNetwork, own: End, others: Sequence[End]) -
     for name in marker.command(WHAT, "sh", "-c", _THOSE_THERE, "there", *pods.sysctls).split():
         marker.set_sysctl(name, "1")
     if pods.network == "vxlan":
+        for module in marker.command(WHAT, "sh", "-c", _LOADABLE).split():
+            marker.load_module(module)
         marker.own_link(LINK)
     marker.own_routes([str(other.cidr) for other in others])
     for table in TABLES:
