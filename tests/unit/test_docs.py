@@ -13,12 +13,14 @@ import yaml
 
 from dashboard_feed.buckets import read_buckets
 from e2e.cli import VERBS
+from e2e.lifecycle.tester_command import environment
 from providers.config import default_search, load_job
 from providers.config.load import check_party
 from tests.support import doc_samples, reference_pages
 from tests.support.contract import CONTRACT
 from tests.support.doc_samples import Block
 from tests.support.rule_listing import list_rules
+from tests.support.tester_host import make_suite_plan
 from upload.rules.table import RULES
 
 Golden = Callable[[str, bytes], None]
@@ -88,6 +90,13 @@ def test_environment_page_has_every_variable_that_is_read() -> None:
     told = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", TEXTS["docs/reference/environment.md"], re.MULTILINE))
 
     assert told == reference_pages.variables_read()
+
+
+def test_page_on_testers_has_every_variable_of_a_command(tmp_path: Path) -> None:
+    page = TEXTS["docs/how-to/choose-a-tester.md"]
+
+    told = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", page, re.MULTILINE))
+    assert told == set(environment(make_suite_plan(tmp_path), tmp_path))
 
 
 @every_page

@@ -112,7 +112,7 @@ def test_everything_wrong_is_said_at_once_with_its_place(folder: Path) -> None:
             "configs/x.yaml:8:17: suite.preset: found 'nigthly'; expected 'gating', 'conformance', 'nightly' or 'soak'"
             " (did you mean 'nightly'?)"
         ),
-        "configs/x.yaml:8:34: suite.tester: found 'pytset'; expected an installed tester: e2e.test, pytest (did you mean 'pytest'?)",
+        "configs/x.yaml:8:34: suite.tester: found 'pytset'; expected an installed tester: command, e2e.test, pytest (did you mean 'pytest'?)",
         "configs/x.yaml:9:1: suite: given twice, first in line 8; expected it once",
         "configs/x.yaml:10:1: the key on is not text; expected quotes around it",
     ]

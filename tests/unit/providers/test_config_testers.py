@@ -109,6 +109,20 @@ SHARED = "tester, preset, select, workers, flake_attempts, focus, skip"
             "{tester: tester, speed: 1, focus: y}", ["x.yaml:9:42: suite.focus: found 'y'; expected nothing"], id="refused"
         ),
         pytest.param(
+            "{tester: command, focus: y}",
+            ["x.yaml:9:1: suite.command: missing; expected program and arguments: [./conformance.sh, --fast]; no shell unless it is one"],
+            id="command-without-one",
+        ),
+        pytest.param(
+            "{tester: command, command: [x], select: conformance}",
+            ["x.yaml:9:48: suite.select: found 'conformance'; expected nothing: with tester command the command itself decides which cases run"],
+            id="command-decides",
+        ),
+        pytest.param(
+            '{tester: command, command: ["a\\0"]}', ["x.yaml:9:36: suite.command.0: found 'a\\x00'; expected text without NUL"], id="command-with-nul"
+        ),
+        pytest.param("{tester: command, command: sh}", ["x.yaml:9:35: suite.command: found the text 'sh'; expected a list"], id="command-as-text"),
+        pytest.param(
             '{tester: e2e.test, focus: "a(?!b)", select: preempts}',
             [
                 "x.yaml:9:34: suite.focus: found 'a(?!b)'; expected a regular expression of Go, which has no (?!",
