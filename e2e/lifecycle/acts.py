@@ -29,14 +29,18 @@ def builds(tools: Tools) -> bool:
 
 
 def build(run: Run, deadline: Deadline) -> None:
-    """Build what the provider will ask for of a checkout.
+    """Build what the provider and the tester will ask for of a checkout.
 
     Raises: ProviderError with the compiler's lines when it does not build: no case was run, so it is no verdict.
     """
     if run.tools.unresolved is not None:
         raise run.tools.unresolved
-    provider = cast("NamesPrograms", run.tools.provider)
-    run.binaries.ensure(provider.programs(run.tools.spec), deadline=deadline)
+    names = cast("NamesPrograms", run.tools.provider).programs(run.tools.spec)
+    if run.tools.owns_cluster:  # else the suite is of the version that somebody's cluster has
+        suite = run.tools.job.suite
+        of_tester = getattr(make_tester(suite.tester, suite.settings), "programs", None)  # UsesPrograms
+        names = (*names, *(of_tester() if of_tester else ()))
+    run.binaries.ensure(names, deadline=deadline)
 
 
 def bring_up(run: Run, deadline: Deadline) -> None:

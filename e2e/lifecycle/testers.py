@@ -112,6 +112,13 @@ class KnowsNeeds(Protocol):
         """Return the permissions of the cases that the plan selects. Asked for before ``test``, on a cluster of others."""
 
 
+class UsesPrograms(Protocol):
+    """What a tester may offer besides: say which programs it will ask for, so that a checkout's are built before ``up``."""
+
+    def programs(self) -> tuple[str, ...]:
+        """Return the names of Kubernetes's own programs that ``test`` asks the host for."""
+
+
 class ChecksSuite(Protocol):
     """What a tester may offer besides: say before anything is created which keys it cannot follow."""
 

@@ -46,6 +46,10 @@ class GinkgoTester:
     def __init__(self, settings: GinkgoSettings) -> None:
         self._settings = settings
 
+    def programs(self) -> tuple[str, ...]:
+        """Return the suite, what runs it, and what its cases call."""
+        return PROGRAMS
+
     def refusals(self, given: Mapping[str, Any]) -> Mapping[str, str]:
         """Return the keys that Ginkgo or upstream's labels cannot express."""
         found = {}

@@ -120,6 +120,9 @@ class FakeTester(PytestTester):
     def __init__(self) -> None:
         super().__init__(program=(sys.executable, "-S", "-E", str(Path(__file__).parent / "fake_pytest.py")))
 
+    def programs(self) -> tuple[str, ...]:
+        return ("ginkgo",)
+
 
 class TinyTester(PytestTester):
     """The pytest tester on a suite of a few cases that need no cluster."""
