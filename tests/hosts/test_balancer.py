@@ -20,7 +20,7 @@ from providers.hosts.preflight import Wanted
 from providers.hosts.taking import take
 from providers.kubeadm.balancer import PORT, UNIT, serve_endpoint
 from tests.hosts.clusters import differences, states
-from tests.hosts.test_pod_network import FOUR, NOW_S, OWNER, reached, within
+from tests.hosts.test_pod_network import FOUR, OWNER, reached, within
 from tests.support.lab.fixtures import FreshHosts
 from tests.support.lab.labs import Lab
 from tests.support.lab.values import LabHost
@@ -81,7 +81,7 @@ def control_planes(lab: Lab, folder: Path, *names: str) -> Iterator[Mapping[str,
 def taken(lab: Lab, folder: Path, hosts: tuple[LabHost, ...]) -> Iterator[Marker]:
     with reached(folder, hosts, FOUR) as nodes:
         before = states(lab, hosts)
-        marker = take(nodes, OWNER, deadline=within(), now_s=NOW_S, wanted=Wanted())[hosts[0].name]
+        marker = take(nodes, OWNER, deadline=within(), wanted=Wanted())[hosts[0].name]
         yield marker
         marker.give_back()
     left = differences(before, states(lab, hosts))

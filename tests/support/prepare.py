@@ -20,6 +20,7 @@ from tests.support.lab.needs import missing
 from upload.errors import HarnessError
 
 FETCH_S = 2400.0
+OF_TESTERS = ("e2e.test", "ginkgo")
 OF_MACHINES = ("kubeadm", "kubelet", "kube-proxy", "coredns")
 SAID_EVERY_S = 15.0
 
@@ -42,7 +43,7 @@ def main() -> int:
     deadline = Deadline.after(FETCH_S, "fetching the programs that tests use")
     try:
         lacks = missing()
-        programs = kwok.NEEDED if lacks else (*kwok.NEEDED, *OF_MACHINES)
+        programs = (*kwok.NEEDED, *OF_TESTERS, *(() if lacks else OF_MACHINES))
         resolve("pinned", sources=sources, deadline=deadline).ensure(programs, deadline=deadline)
         for tool in (FAKE_GCS_SERVER, TESTGRID, PROW):
             go_tool(tool, sources)
