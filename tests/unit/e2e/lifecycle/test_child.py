@@ -64,7 +64,8 @@ def test_character_that_is_cut_between_two_reads_is_whole(tmp_path: Path) -> Non
 def test_stop_is_sigint_to_the_whole_group(tmp_path: Path) -> None:
     code = (
         "import os, time\npid = os.fork()\n"
-        "try:\n  os.write(1, b'ready\\n'); time.sleep(60)\n"
+        # short sleeps: a signal that comes just before one is seen after it
+        "try:\n  os.write(1, b'ready\\n')\n  for _ in range(3000): time.sleep(0.02)\n"
         "except KeyboardInterrupt: os.write(1, b'child\\n' if pid == 0 else b'parent\\n')\n"
         "if pid: os.waitpid(pid, 0); os._exit(2)\nos._exit(0)\n"
     )
