@@ -13,6 +13,7 @@ from providers.hosts.owner import Owner, parse_owner
 from upload.errors import CommandError, StepError, UsageError
 
 _LAST_LINE = re.compile(r"[^\n]*\Z")
+_FULL = "no space left on device"
 _NOT_OURS = 97
 _IN_THE_WAY = 98
 _HINTS = {
@@ -49,7 +50,10 @@ class Marker:
     def write_file(self, path: str, content: bytes | Path, *, mode: int = 0o644) -> None:
         """Write a file; what was there is kept on the machine and comes back."""
         self.own_file(path)
-        self.node.put(content, path, deadline=self.deadline, mode=mode)
+        try:
+            self.node.put(content, path, deadline=self.deadline, mode=mode)
+        except CommandError as exc:
+            raise step_error(f"write {path}", exc) from exc
 
     def update_file(self, path: str, content: bytes, *, mode: int = 0o644) -> bool:
         """Write a small file as ``write_file`` does, unless it has this content; return whether it was written."""
@@ -113,9 +117,7 @@ class Marker:
         try:
             return self.node.run(argv, deadline=self.deadline, stdin=stdin).stdout
         except CommandError as exc:
-            last = exc.output_tail.strip().splitlines()
-            said = last[-1] if last else f"it ended with code {exc.code}"
-            raise StepError(step, said, node=self.node.name, output_tail=exc.output_tail) from exc
+            raise step_error(step, exc) from exc
 
     def changes(self) -> tuple[Change, ...]:
         """Return what was changed, in order."""
@@ -161,12 +163,20 @@ def call(node: Node, run: str, words: Sequence[str], *, deadline: Deadline) -> O
     try:
         return node.run(("sh", "-s", "--", run, *words), deadline=deadline, stdin=script("marker.sh"))
     except CommandError as exc:
-        found = _LAST_LINE.search(exc.output_tail.rstrip())
-        said = found.group() if found else ""
-        raise StepError(
-            " ".join(words[:2] if words[0] != "packages" else ("install", *words[1:])),
-            said or f"it ended with code {exc.code}",
-            node=node.name,
-            output_tail=exc.output_tail,
-            hint=_HINTS.get(exc.code, ""),
-        ) from exc
+        what = " ".join(words[:2] if words[0] != "packages" else ("install", *words[1:]))
+        raise step_error(what, exc) from exc
+
+
+def step_error(what: str, error: CommandError) -> StepError:
+    """Return the error of a step on a machine: the last line that a command said, and what mends that where it is known."""
+    said = _LAST_LINE.search(error.output_tail.rstrip())
+    hint = _HINTS.get(error.code, "")
+    if _FULL in error.output_tail.lower():
+        hint = f"df -h   (on {error.node}), make room, then the same command again"
+    return StepError(
+        what,
+        (said.group() if said else "") or f"it ended with code {error.code}",
+        node=error.node,
+        output_tail=error.output_tail,
+        hint=hint,
+    )

@@ -119,7 +119,10 @@ def _put(site: Site, marker: Marker, path: str, source: Path | Download, sha256:
         return
     marker.write_file(path, source, mode=0o755)
     if (arrived := _sum(site, marker, path)) != sha256:
-        raise StepError(WHAT, f"{path} arrived with the SHA-256 {arrived}, not {sha256}", node=marker.node.name)
+        what = f"{path} arrived with the SHA-256 {arrived}, not {sha256}: its disk or memory is bad, or somebody changes it"
+        raise StepError(
+            WHAT, what, node=marker.node.name, hint=f"sha256sum {path}; dmesg --level err   (on the machine)"
+        )
 
 
 def _sha256(path: Path) -> str:
