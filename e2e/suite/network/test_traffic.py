@@ -247,8 +247,8 @@ def test_named_ports(client: Client, namespace: str, pods: Pods, inside: Inside,
     for name in ("pod-a", "pod-b"):
         pods.ready(name)
 
-    for port, wanted in ((80, "pod-a"), (81, "pod-b")):
-        url = f"http://{address}:{port}/hostname"
+    for number, wanted in ((80, "pod-a"), (81, "pod-b")):
+        url = f"http://{address}:{number}/hostname"
         eventually(
             lambda url=url: answers(inside, "pod-a", url),
             until=lambda seen, wanted=wanted: seen == [wanted],
