@@ -1,6 +1,6 @@
-"""Settings of the whole machine that a kubelet in a host changes: kept when the first lab starts, put back after the last.
+"""Settings of the whole machine that a lab or a kubelet in a host changes: kept when the first starts, put back after the last.
 
-Source of the list: ``setupKernelTunables`` in ``pkg/kubelet/cm/container_manager_linux.go``.
+Source of what a kubelet changes: ``setupKernelTunables`` in ``pkg/kubelet/cm/container_manager_linux.go``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 CHANGED = (
+    "fs/inotify/max_user_instances",
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
     "kernel/panic",
@@ -18,6 +19,8 @@ CHANGED = (
     "vm/panic_on_oom",
 )
 SYSCTL = Path("/proc/sys")
+# all hosts are root's on one kernel, and each takes some fifteen: what is enough for a machine is not for eight of them
+WANTED = {"fs/inotify/max_user_instances": 1024}
 
 
 def read_settings(top: Path = SYSCTL) -> dict[str, str]:
@@ -35,11 +38,17 @@ def restore_settings(kept: Mapping[str, str], top: Path = SYSCTL) -> tuple[str, 
 
 
 def keep(file: Path, boot: str, top: Path = SYSCTL) -> None:
-    """Write the settings down, unless they were since the machine started: then a lab may have changed them already."""
+    """Write the settings down, unless they were since the machine started: then a lab may have changed them already.
+
+    Then raise those that many hosts need.
+    """
     if _kept(file, boot) is None:
         part = file.with_suffix(".part")
         part.write_text(json.dumps({"boot": boot, "settings": read_settings(top)}), encoding="utf-8")
         part.replace(file)
+    for name, least in WANTED.items():
+        if (top / name).exists() and int((top / name).read_text(encoding="ascii")) < least:
+            (top / name).write_text(f"{least}\n", encoding="ascii")
 
 
 def put_back(file: Path, boot: str, top: Path = SYSCTL) -> None:

@@ -57,3 +57,16 @@ def test_a_broken_file_restores_nothing(top: Path, tmp_path: Path, text: str) ->
     put_back(tmp_path / "kept", "boot", top)
 
     assert read_settings(top) == before
+
+
+@pytest.mark.parametrize(("is_now", "while_there_is_a_lab"), [("128", "1024"), ("8192", "8192")])
+def test_many_hosts_get_what_they_need(is_now: str, while_there_is_a_lab: str, top: Path, tmp_path: Path) -> None:
+    name, file = "fs/inotify/max_user_instances", tmp_path / "settings.json"
+    (top / name).parent.mkdir(parents=True, exist_ok=True)
+    (top / name).write_text(f"{is_now}\n")
+
+    keep(file, "boot-1", top)
+    raised = read_settings(top)[name]
+    put_back(file, "boot-1", top)
+
+    assert (raised, read_settings(top)[name]) == (while_there_is_a_lab, is_now)
