@@ -55,7 +55,8 @@ _FETCH = """set -eu
 half=$(mktemp "$1.XXXXXX")
 trap 'rm -f -- "$half"' EXIT
 curl --fail --silent --show-error --location --proto =https --proto-redir =https --retry 3 --config - --output "$half"
-echo "$2  $half" | sha256sum --check --quiet - >&2
+got=$(sha256sum -- "$half" | cut -d " " -f 1)
+[ "$got" = "$2" ] || { echo "what came has the SHA-256 $got, not the published $2" >&2; exit 1; }
 chmod 755 "$half"
 mv -fT -- "$half" "$1"
 trap - EXIT

@@ -18,8 +18,7 @@ from upload.errors import HarnessError, StepError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.full, pytest.mark.timeout(1800)]
 
-# what df calls available is less than root may take
-FILL = 'fallocate -l "$(($(stat -f -c "%f * %S" /var/lib) - 20000000))" /var/lib/fill'
+FILL = 'fallocate -l "$(($(df --output=avail -B1 /var/lib | tail -n 1) - 20000000))" /var/lib/fill'
 # what arrives as kubelet has another first byte: mv is the last to touch it
 SPOIL = r"""cat > /usr/local/bin/mv <<'END'
 #!/bin/sh
