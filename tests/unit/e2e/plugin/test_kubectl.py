@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,33 @@ def test_environment_of_the_caller_is_not_used(tmp_path: Path, monkeypatch: pyte
     kubectl = fake(tmp_path, 'echo "${KUBECONFIG-none} $HOME"')
 
     assert kubectl("get").stdout == f"none {tmp_path}\n"
+
+
+def test_running_command_gives_its_first_line_and_is_ended(tmp_path: Path) -> None:
+    kubectl = fake(tmp_path, f'echo $$ > {tmp_path}/pid; echo "$3"; echo more; exec sleep 60')
+
+    with kubectl.running("port-forward") as line:
+        assert line == "port-forward"
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_command_that_ends_instead_of_running_is_shown(tmp_path: Path) -> None:
+    kubectl = fake(tmp_path, "echo no such pod >&2; exit 1")
+
+    with (
+        pytest.raises(KubectlFailed, match=r"^kubectl port-forward a wrote nothing in time\nno such pod\n$"),
+        kubectl.running("port-forward", "a"),
+    ):
+        pass
+
+
+def test_running_command_that_is_silent_is_ended(tmp_path: Path) -> None:
+    kubectl = fake(tmp_path, "exec sleep 60")
+
+    with (
+        pytest.raises(KubectlFailed, match=r"^kubectl attach wrote nothing in time\n$"),
+        kubectl.running("attach", timeout_s=0.2),
+    ):
+        pass
