@@ -189,6 +189,7 @@ def test_logs_beyond_the_limits_lose_their_beginning_and_that_is_told(
     assert little.text("dump.log").count("the last 0 of") >= 1
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_machines_without_our_mark_and_broken_ones_cost_the_others_nothing(
     host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path
@@ -236,6 +237,7 @@ def test_a_machine_that_is_lost_in_the_middle_keeps_what_came(
     assert list(found.problems) == ["machine"]
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_a_machine_that_hangs_costs_its_own_time_only(host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path) -> None:
     hosts = fresh_hosts(2)

@@ -228,6 +228,7 @@ def start_until_one_ended(local: Harness) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_upstreams_suite_that_is_cut_publishes_what_finished(local: Harness) -> None:
     done = kill(start_until_one_ended(local), signal.SIGTERM)
 
