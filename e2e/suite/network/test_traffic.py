@@ -40,8 +40,8 @@ def ip_of(pod: Pod) -> str:
 
 
 def asking(url: str, *, times: int = 1) -> str:
-    """Return a script that prints one line for each answer, or why there was none."""
-    return f"for i in $(seq {times}); do curl -s -S --max-time 5 {url} 2>&1; echo; done"
+    """Return a script that prints one line for each answer, up to the first one that failed, and why it did."""
+    return f"for i in $(seq {times}); do curl -s -S --max-time 5 {url} 2>&1 || break; echo; done"
 
 
 def answers(inside: Inside, pod: str, url: str, *, times: int = 1) -> list[str]:
@@ -139,7 +139,12 @@ def test_session_affinity(client: Client, namespace: str, pods: Pods, inside: In
     url = f"http://{address}/hostname"
     pods.start(server("p0"), server("p1"), server("client", app="client"))
 
-    eventually(lambda: answers(inside, "client", url), until=lambda seen: seen in (["p0"], ["p1"]), timeout_s=RUN_S)
+    eventually(
+        lambda: answers(inside, "client", url),
+        until=lambda seen: seen in (["p0"], ["p1"]),
+        timeout_s=RUN_S,
+        what=f"a pod answers at {url}",
+    )
     first = answers(inside, "client", url, times=TRIES)
     assert first in (["p0"], ["p1"])
 
@@ -203,7 +208,12 @@ def test_hairpin(client: Client, namespace: str, pods: Pods, inside: Inside, eve
     url = f"http://{spec_of(client.create(service('web', ports=HTTP), namespace=namespace)).clusterIP}/hostname"
     pods.start(server("p0"))
 
-    eventually(lambda: answers(inside, "p0", url), until=lambda seen: seen == ["p0"], timeout_s=RUN_S)
+    eventually(
+        lambda: answers(inside, "p0", url),
+        until=lambda seen: seen == ["p0"],
+        timeout_s=RUN_S,
+        what=f"pod p0 answers itself at {url}",
+    )
 
 
 @pytest.mark.cite("[sig-network] Services should serve endpoints on same port and different protocols [Conformance]")
