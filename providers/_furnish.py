@@ -11,7 +11,8 @@ from pathlib import Path
 from providers._control_plane import ControlPlane
 from providers._gates import READY
 from providers._hollow import node_names, nodes
-from providers._kubeconfig import keep_secrets, write_private
+from providers._kubeconfig import keep_secrets
+from providers._private import write_private
 from providers._usable import Look, create_missing, nodes_missing, service_account_missing, wait_until
 from providers.api import Api
 from providers.contracts import Cluster, ClusterSpec, Context

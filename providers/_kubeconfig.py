@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import difflib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import yaml
 
 from providers.redaction import SHORTEST_SECRET
-from upload.errors import ProviderError, UsageError
+from upload.errors import UsageError
 
 SIZE_BYTES = 4 * 1024 * 1024
 CREDENTIAL_BYTES = 64 * 1024
@@ -112,19 +111,6 @@ def _absolute(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(plugin, dict) and "/" in str(plugin.get("command", "")):
         result["exec"] = {**plugin, "command": str((folder / str(plugin["command"])).absolute())}
     return result
-
-
-def write_private(path: Path, document: Mapping[str, Any]) -> Path:
-    """Write a kubeconfig that only its owner may read, whole or not at all, and return its path."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-        part.replace(path)
-    except OSError as exc:
-        raise ProviderError(f"{path} cannot be written: {exc}") from exc
-    return path
 
 
 def keep_secrets(path: Path, keep: Callable[[str], None]) -> None:

@@ -61,7 +61,8 @@ class ExistingProvider:
 
     def cluster_version(self, folder: Path) -> str:
         """Return what the cluster says it runs. Raises: UsageError for the file, ProviderError when nothing answers."""
-        from providers._kubeconfig import minified, write_private
+        from providers._kubeconfig import minified
+        from providers._private import write_private
         from providers.api import Api
 
         document = minified(self._settings.kubeconfig.expanduser(), self._settings.context)
@@ -79,7 +80,8 @@ class ExistingProvider:
 
     def up(self, spec: ClusterSpec, ctx: Context) -> Cluster:
         """Return the facts of the cluster, once it answered. Raises: UsageError for the file, ProviderError else."""
-        from providers._kubeconfig import keep_secrets, minified, write_private
+        from providers._kubeconfig import keep_secrets, minified
+        from providers._private import write_private
         from providers._usable import takes_pods
 
         for key, wanted in self.refusals(spec).items():

@@ -6,7 +6,6 @@ Everything listens on the loopback address and lies below the run's folder. Sour
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from providers import process
 from providers._control_plane import ControlPlane, PortTaken, is_ready
 from providers._hollow import room_for_nodes
+from providers._private import empty
 from providers.contracts import Cluster, ClusterSpec, Context, Resource
 from providers.dump import Source, dump_cluster
 from providers.kwok import NEEDED, ChoosePorts, Home, Plan, free_ports
 from providers.releases.programs import program_named
-from upload.errors import ProviderError, UsageError
+from upload.errors import UsageError
 
 if TYPE_CHECKING:
     from providers.api import Api
@@ -153,7 +153,7 @@ class LocalProvider:
         with ctx.steps.step("Stop processes"):
             process.end(home.mark, deadline=ctx.deadline)
         with ctx.steps.step("Remove files"):
-            _empty(ctx.folder)
+            empty(ctx.folder)
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         """List processes that carry this cluster's mark, and what is in its folder."""
@@ -186,14 +186,3 @@ def _connect(home: Home) -> Api:
     if not home.kubeconfig.exists():
         raise ApiUnreachable("the control plane was never started")
     return Api(home.kubeconfig)
-
-
-def _empty(folder: Path) -> None:
-    try:
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-    except OSError as exc:
-        raise ProviderError(f"{folder} cannot be emptied: {exc}", hint=f"rm -r {folder}") from exc

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from providers._private import write_private
 from providers.contracts import Machine, Node
 from providers.ssh.access import Access, Agent, Endpoint, Jump, KeyFile
 from upload.errors import ProviderError
@@ -17,7 +17,6 @@ from upload.errors import ProviderError
 MACHINES = "machines.json"
 KNOWN_HOSTS = "known_hosts"
 SUDO_PASSWORD = "E2E_SUDO_PASSWORD"  # noqa: S105  # the name of a variable
-PRIVATE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +58,7 @@ class Reach:
 
 def write_reach(folder: Path, reach: Reach) -> Path:
     """Write the file into a private folder, whole or not at all, and return its path."""
-    path = folder / MACHINES
-    half = path.with_name(f".{path.name}.half")
-    try:
-        half.unlink(missing_ok=True)
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w", encoding="utf-8") as file:
-            json.dump(reach.to_json(), file, indent=1)
-        half.replace(path)
-    except OSError as exc:
-        raise ProviderError(f"{path} cannot be written: {exc.strerror or exc}") from exc
-    return path
+    return write_private(folder / MACHINES, reach.to_json())
 
 
 def read_reach(path: Path, variables: Mapping[str, str]) -> Reach:
@@ -91,20 +81,6 @@ def connected(known: Reach, *, run: str, folder: Path) -> Iterator[tuple[Node, .
         yield tuple(
             ssh.node(machine.name, machine.role, machine.endpoint, machine.addresses) for machine in known.machines
         )
-
-
-@contextmanager
-def reach(
-    path: Path, *, run: str, env: Mapping[str, str], names: Sequence[str] | None = None
-) -> Iterator[dict[str, Node]]:
-    """Give node name -> the machine, of the file that a provider wrote. ``names``: only those.
-
-    Raises: ProviderError when the file cannot be read.
-    """
-    known = read_reach(path, env)
-    chosen = tuple(m for m in known.machines if names is None or m.name in names)
-    with connected(replace(known, machines=chosen), run=run, folder=path.parent) as nodes:
-        yield {node.name: node for node in nodes}
 
 
 def _endpoint_json(endpoint: Endpoint) -> dict[str, Any]:

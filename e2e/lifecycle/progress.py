@@ -14,6 +14,7 @@ from typing import Any
 
 from e2e.lifecycle.counting import tally_of
 from e2e.lifecycle.display import SuiteProgress
+from e2e.lifecycle.growing import whole_lines
 from e2e.lifecycle.state import NO_TALLY, Tally
 from upload.model import Case, Status
 
@@ -69,13 +70,7 @@ class SuiteFollower:
         return {case.name: case for attempt in self.attempts for case in attempt}
 
     def _new_lines(self) -> list[bytes]:
-        try:
-            with self.file.open("rb") as stream:
-                stream.seek(self._offset)
-                new = stream.read()
-        except FileNotFoundError:
-            return []
-        whole = new[: new.rfind(b"\n") + 1]  # the rest is being written
+        whole = whole_lines(self.file, self._offset)
         self._offset += len(whole)
         return whole.splitlines()
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
-from providers._kubeconfig import keep_secrets, write_private
+from providers._kubeconfig import keep_secrets
+from providers._private import write_private
 from providers.hosts.marker import Marker
 from providers.kubeadm.documents import init_documents
+from providers.kubeadm.plan import CRI_SOCKET
 from providers.kubeadm.programs import BIN
 from providers.kubeadm.site import Site, member
 from upload.errors import NodeUnreachable, ProviderError, StepError
@@ -45,8 +47,6 @@ def once(site: Site, marker: Marker, what: str, documents: str, *words: str) -> 
 
     Raises: StepError with the ends of kubeadm's output and of the kubelet's log.
     """
-    from providers.kubeadm.plan import CRI_SOCKET
-
     try:
         site.run(marker, what, "sh", "-c", _ONCE, f"{BIN}/kubeadm", CRI_SOCKET, *words, stdin=documents.encode())
     except StepError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from providers._usable import create_missing, wait_until
 from providers.api import Api, ApiRefused
 from providers.hosts.marker import Marker
-from providers.kubeadm.documents import join_document
+from providers.kubeadm.documents import init_documents, join_document
 from providers.kubeadm.init import ca_hash, is_done, once
 from providers.kubeadm.programs import BIN
 from providers.kubeadm.site import Site, member
@@ -24,12 +25,10 @@ LOOK_S = 0.2
 
 def join_control_planes(site: Site) -> None:
     """Join every control plane but the first. Raises: StepError that holds the kubelet's last lines."""
-    others = [marker for marker in site.control_planes[1:] if not is_done(site, marker)]
+    others = _undone(site, site.control_planes[1:])
     if not others:
         return
     _admit(site)
-    from providers.kubeadm.documents import init_documents
-
     documents = init_documents(site.plan, member(site.first.node), site.bootstrap).encode()
     site.run(site.first, "Share the certificates", "sh", "-c", _UPLOAD, f"{BIN}/kubeadm", stdin=documents)
     for marker in others:
@@ -38,7 +37,7 @@ def join_control_planes(site: Site) -> None:
 
 def join_workers(site: Site) -> None:
     """Join every worker. All are waited for; raises ManyErrors or StepError that name each one that failed."""
-    others = [marker for marker in site.workers if not is_done(site, marker)]
+    others = _undone(site, site.workers)
     if others:
         _admit(site)
         site.each(lambda marker: _join(site, marker), WHAT, others)
@@ -49,6 +48,11 @@ def close(site: Site) -> None:
     with site.api() as api:
         api.delete(f"{SECRETS}/bootstrap-token-{site.bootstrap.token_id}")
         api.delete(f"{SECRETS}/{CERTIFICATES}")
+
+
+def _undone(site: Site, markers: Sequence[Marker]) -> list[Marker]:
+    done = site.each(lambda marker: is_done(site, marker), WHAT, markers)
+    return [marker for marker in markers if not done[marker.node.name]]
 
 
 def _join(site: Site, marker: Marker) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 API_PORT = 6443
+KUBECONFIG = "kubeconfig"  # the administrator's, in the private folder of the cluster
 TOKEN_TTL_S = 30 * 60
 
 _LETTERS = string.ascii_lowercase + string.digits

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
+from providers._private import empty
 from providers.contracts import Binaries, Cluster, ClusterSpec, Context, MachineMaker, Node, Resource
-from providers.kubeadm.plan import API_PORT, ClusterPlan, host_port, new_bootstrap
+from providers.kubeadm.plan import API_PORT, KUBECONFIG, ClusterPlan, host_port, new_bootstrap
 from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
 from upload.errors import ProviderError, UsageError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 FEATURES = frozenset({"pods-run", "node-ssh", "dns", "services", "csr-signing"})
 IMAGES = "E2E_IMAGES"
 REPOSITORY = "E2E_IMAGE_REPOSITORY"
-KUBECONFIG = "kubeconfig"
 
 
 class KubeadmProvider:
@@ -114,7 +114,7 @@ class KubeadmProvider:
                 give_back(nodes, ctx.run, deadline=ctx.deadline)
         with ctx.steps.step("Remove machines"):
             self._maker.delete(ctx)
-        _forget(ctx.folder)
+        empty(ctx.folder)
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         """List machines that carry the run's mark, and what the maker finds."""
@@ -214,11 +214,3 @@ def _nodes(ctx: Context) -> tuple[str, ...]:
 
 def _other(ctx: Context, version: str) -> Binaries:
     return ctx.binaries.other(version, deadline=ctx.deadline) if version else ctx.binaries
-
-
-def _forget(folder: Path) -> None:
-    try:
-        for path in folder.iterdir() if folder.is_dir() else ():
-            path.unlink()
-    except OSError as exc:
-        raise ProviderError(f"{folder} cannot be emptied: {exc}", hint=f"rm -r {folder}") from exc

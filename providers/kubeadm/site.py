@@ -11,11 +11,10 @@ from typing import TypeVar
 from providers.api import Api
 from providers.contracts import Binaries, Context, Node
 from providers.hosts.marker import Marker
-from providers.kubeadm.plan import Bootstrap, ClusterPlan, Member
+from providers.kubeadm.plan import KUBECONFIG, Bootstrap, ClusterPlan, Member
 from providers.nodes import fan_out
 
 T = TypeVar("T")
-KUBECONFIG = "kubeconfig"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from e2e.lifecycle.state import RunState
 from providers.kubeadm.actions import ACTIONS
 from tests.hosts.clusters import differences, lab_harness, states, write_config
 from tests.support.harness import Harness
@@ -42,10 +41,6 @@ def kill_in(process: subprocess.Popen[str], step: str) -> bool:
     return code != 0
 
 
-def only(harness: Harness) -> RunState:
-    return harness.state()
-
-
 def test_up_goes_on_after_it_was_killed_in_every_action(host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path) -> None:
     hosts = fresh_hosts(2)
     before = states(host_lab, hosts)
@@ -55,10 +50,10 @@ def test_up_goes_on_after_it_was_killed_in_every_action(host_lab: Lab, fresh_hos
     for step in STEPS:
         if not kill_in(begin(harness, ref), step):
             break  # the last step ended before it was killed
-        ref = only(harness).run
+        ref = harness.state().run
     done = harness.e2e("up", ref, timeout_s=UP_S)
 
-    assert (done.code, only(harness).clusters) == (0, {"c1": "up"}), done.err
+    assert (done.code, harness.state().clusters) == (0, {"c1": "up"}), done.err
     assert harness.e2e("down", timeout_s=UP_S).code == 0
     left = differences(before, states(host_lab, hosts))
     assert left == [], "\n".join(left)

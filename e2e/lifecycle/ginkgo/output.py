@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e.lifecycle.counting import tally_of
+from e2e.lifecycle.growing import whole_lines
 from e2e.lifecycle.state import Tally
 from upload.model import Case, Status
 from upload.names import GINKGO_NODE, is_suite_node
@@ -74,13 +75,7 @@ class GinkgoFollower:
         return tally_of((*base, *counted(self.cases)), total=self.total or 0)
 
     def _new_lines(self) -> list[str]:
-        try:
-            with self.file.open("rb") as stream:
-                stream.seek(self._offset)
-                new = stream.read()
-        except FileNotFoundError:
-            return []
-        whole = new[: new.rfind(b"\n") + 1]  # the rest is being written
+        whole = whole_lines(self.file, self._offset)
         self._offset += len(whole)
         return whole.decode("utf-8", "replace").split("\n")[:-1]
 

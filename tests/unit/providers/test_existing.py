@@ -11,8 +11,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from providers._kubeconfig import keep_secrets, minified, write_private
+from providers._kubeconfig import keep_secrets, minified
 from providers._labelled import Found, deletable, labelled, namespaces
+from providers._private import write_private
 from providers.contracts import ClusterSpec
 from providers.discovery import Kind
 from providers.existing import ExistingProvider, ExistingSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from providers.contracts import Machine
-from providers.reach import MACHINES, Reach, reach, read_reach, write_reach
+from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
 from providers.ssh.access import Access, Agent, Endpoint, Jump, KeyFile
 from upload.errors import ProviderError
 
@@ -45,11 +45,8 @@ def test_a_broken_file_is_told_by_its_name(text: str, tmp_path: Path) -> None:
 def test_nodes_are_given_by_name(tmp_path: Path) -> None:
     path = write_reach(tmp_path, Reach(Access("root", KeyFile(Path("/k"))), HOSTS))
 
-    with reach(path, run="r-1", env={}) as nodes:
-        seen = {name: (node.role, node.addresses) for name, node in nodes.items()}
-    with reach(path, run="r-1", env={}, names=["w1"]) as nodes:
-        chosen = list(nodes)
+    with connected(read_reach(path, {}), run="r-1", folder=tmp_path) as nodes:
+        seen = {node.name: (node.role, node.addresses) for node in nodes}
 
     assert seen == {"cp1": ("control-plane", ("10.0.0.11",)), "w1": ("worker", ("2001:db8::12",))}
-    assert chosen == ["w1"]
     assert json.loads(path.read_text())["jump"] is None
