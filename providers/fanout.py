@@ -34,6 +34,21 @@ class Limit:
             raise ProviderError("stopped")
 
 
+class _Worker(threading.Thread):
+    """A thread with an event for its end: ``Thread.join``, broken off by a signal's exception, counts it as ended."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(name="fan-out", daemon=True)
+        self._work = work
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self.ended.set()
+
+
 class _Pool(Generic[T]):
     def __init__(self, jobs: Mapping[str, Callable[[Limit], T]], limit: Limit, workers: int) -> None:
         self.results: dict[str, T | Exception] = {}
@@ -41,9 +56,7 @@ class _Pool(Generic[T]):
         self._waiting: queue.SimpleQueue[tuple[str, Callable[[Limit], T]]] = queue.SimpleQueue()
         for item in jobs.items():
             self._waiting.put(item)
-        self._threads = [
-            threading.Thread(target=self._work, name="fan-out", daemon=True) for _ in range(min(workers, len(jobs)))
-        ]
+        self._workers = [_Worker(self._work) for _ in range(min(workers, len(jobs)))]
 
     def _work(self) -> None:
         while True:
@@ -58,11 +71,11 @@ class _Pool(Generic[T]):
                 self.results[name] = exc
 
     def run(self, while_waiting: Callable[[], None]) -> None:
-        for thread in self._threads:
-            thread.start()
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(_POLL_S)
+        for worker in self._workers:
+            worker.start()
+        for worker in self._workers:
+            while not worker.ended.is_set():
+                worker.ended.wait(_POLL_S)
                 while_waiting()
                 self._limit.deadline.check()
         while_waiting()
@@ -70,9 +83,9 @@ class _Pool(Generic[T]):
     def leave(self) -> None:
         self._limit.stop()
         give_up = Deadline.after(LEAVE_S, "stopping")
-        for thread in self._threads:
-            if thread.ident is not None:  # started
-                thread.join(give_up.remaining_s())
+        for worker in self._workers:
+            if worker.ident is not None:  # started
+                worker.ended.wait(give_up.remaining_s())
 
 
 def together(

@@ -106,7 +106,7 @@ def test_checkout_without_a_version_is_published_as_a_failure_of_the_step(home: 
     assert finished["metadata"]["failure"].startswith(f"Build: {tree} has no version: no tag v*")
 
 
-SLOW_GO = '[ "$1" = env ] && echo go1.99.0 && exit 0\necho $$ > "$0.pid"\nexec sleep 300'
+SLOW_GO = '[ "$1" = env ] && echo go1.99.0 && exit 0\necho $$ > "$0.new"; mv "$0.new" "$0.pid"\nexec sleep 300'
 
 
 def gone(pid_file: Path) -> bool:
@@ -138,6 +138,15 @@ def test_signal_in_the_build_publishes_an_aborted_build(home: Harness, tree: Pat
 
     assert (done.code, slow.finished()["result"]) == (130, "ABORTED")
     assert list(steps_of(slow)) == ["e2e.Build"]
+    assert gone(tmp_path / "bin/go.pid")
+
+
+def test_signal_at_the_moment_in_which_go_starts_leaves_no_go(home: Harness, tree: Path, tmp_path: Path) -> None:
+    eager = with_first(home, tmp_path / "bin", go=SLOW_GO.replace("exec", "kill -TERM $PPID; exec"))
+
+    done = eager.e2e("run", job_of(eager, tree))
+
+    assert (done.code, eager.finished()["result"]) == (130, "ABORTED")
     assert gone(tmp_path / "bin/go.pid")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
@@ -58,3 +59,29 @@ def test_a_broken_wait_stops_every_job(how: str) -> None:
         together({"a": job, "b": job}, within(0.3 if how == "deadline" else 10), interrupt)
 
     assert ended == ["x", "x"]
+
+
+def test_a_wait_that_a_signal_breaks_off_waits_for_the_job_all_the_same() -> None:
+    ended: list[str] = []
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def job(limit: Limit) -> None:
+        threading.Event().wait(0.05)  # the other thread waits by then
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        try:
+            while True:
+                limit.check()
+                threading.Event().wait(0.1)
+        finally:
+            ended.append("x")
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            together({"a": job}, within())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert ended == ["x"]
