@@ -50,13 +50,14 @@ def publish_argv(folder: Path, job: str, bucket: Bucket) -> list[str]:
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Run a fake-gcs-server that keeps everything in memory, and give its address."""
+def running_server(root: Path | None = None) -> Iterator[str]:
+    """Run a fake-gcs-server that keeps everything in memory, or in files below ``root``, and give its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    argv = [str(fake_gcs_server()), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
+    backend = ["filesystem", "-filesystem-root", str(root)] if root else ["memory"]
+    argv = [str(fake_gcs_server()), "-backend", *backend, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
     argv += ["-external-url", url, "-public-host", f"127.0.0.1:{port}"]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path("/")) as process:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import google_crc32c
+from isal import igzip
 
 from upload.errors import ResultsError
 from upload.model import Put
@@ -20,7 +20,7 @@ PIECE_BYTES = 8 * 1024 * 1024  # a multiple of 256 KiB, as the protocol of sessi
 BLOCK_BYTES = (
     256 * 1024
 )  # handed to the network at once: the time limit of a request is one for each block, not for all
-_COMPRESS_LEVEL = 6  # an eighth smaller than 1: the time is spent once, the bytes are read for years
+_COMPRESS_LEVEL = 2  # of igzip: ten times as fast as zlib at 6 and a sixth larger on logs; 3 is slower and not smaller
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def payload(put: Put) -> Iterator[tuple[IO[bytes], int, str]]:
             return
         sent = stream.read(size_bytes)
     if put.content_encoding == "gzip":
-        sent = gzip.compress(sent, _COMPRESS_LEVEL, mtime=0)  # the same bytes each time
+        sent = igzip.compress(sent, _COMPRESS_LEVEL, mtime=0)  # the same bytes each time
     yield BytesIO(sent), len(sent), in_base64(google_crc32c.Checksum(sent))  # type: ignore[no-untyped-call]  # ships no types
 
 
