@@ -407,7 +407,7 @@ def test_a_cluster_with_something_switched_off_comes_up(
     provider.down(context)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_slow_api_server_is_waited_for_also_by_the_impatient_components(
     context: Context, programs: FolderBinaries, tmp_path: Path
 ) -> None:

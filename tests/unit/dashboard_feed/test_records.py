@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard_feed.records import Record, read_record
@@ -114,6 +114,7 @@ KEYS = ("timestamp", "passed", "result", "version", "metadata", "node", "job-ver
 documents = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, json_values))
 
 
+@settings(max_examples=40)
 @given(documents | json_values, documents | json_values)
 def test_any_json_is_read_without_a_crash(started: object, finished: object) -> None:
     found = record(started, finished)
