@@ -11,7 +11,7 @@ from typing import Any
 
 from providers._private import write_private
 from providers.contracts import Machine, Node
-from providers.ssh.access import Access, Agent, Endpoint, Jump, KeyFile
+from providers.ssh.access import Access, Agent, Endpoint, Jump, KeyFile, given_agent, given_key
 from upload.errors import ProviderError
 
 MACHINES = "machines.json"
@@ -42,11 +42,16 @@ class Reach:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any], variables: Mapping[str, str]) -> Reach:
-        """Return what ``to_json`` described; the password comes from ``variables``. Raises: KeyError, TypeError."""
+        """Return what ``to_json`` described; the password comes from ``variables``, and a key that is given there now.
+
+        Raises: KeyError, TypeError.
+        """
         jump = told["jump"]
+        # an agent of now is another socket of the same keys; it is no answer where a key file opened the machines
+        known = KeyFile(Path(told["key"])) if told["key"] else given_agent(variables) or Agent(Path(told["agent"]))
         access = Access(
             user=told["user"],
-            identity=KeyFile(Path(told["key"])) if told["key"] else Agent(Path(told["agent"])),
+            identity=given_key(variables) or known,
             jump=Jump(_endpoint(jump), jump["user"]) if jump else None,
             sudo_password=variables.get(SUDO_PASSWORD, ""),
         )

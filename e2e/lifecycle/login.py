@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.lifecycle.folder import RunFolder, write_private
 from providers.contracts import Machine
-from providers.machines.ubuntu import AGENT, KEY
 from providers.reach import KNOWN_HOSTS, MACHINES, Reach, read_reach
-from providers.ssh.access import Agent, KeyFile
+from providers.ssh.access import AGENT, Agent
 from providers.ssh.hostkeys import HostKeys
 from providers.ssh.openssh import client_config, expected_keys
 from providers.wording import visible
@@ -33,7 +32,7 @@ def prepare_login(folder: RunFolder, node: str, variables: Mapping[str, str]) ->
     Raises: UsageError for a run without machines, and for a machine that it has not.
     """
     place = _machines_of(folder)
-    known = _with_key_of_now(read_reach(place, variables), variables)
+    known = read_reach(place, variables)
     machine = _chosen(known, node, folder.name)
     pins = HostKeys(place.with_name(KNOWN_HOSTS))
     if not pins.expected(machine.endpoint):
@@ -58,14 +57,6 @@ def _machines_of(folder: RunFolder) -> Path:
     raise UsageError(
         f"{folder.name} has no machines to log in to: provider {provider}", hint=f"e2e shell {folder.name}"
     )
-
-
-def _with_key_of_now(known: Reach, variables: Mapping[str, str]) -> Reach:
-    """Return how machines are reached with the key that is given now, else with the one that the run began with."""
-    if not variables.get(KEY):
-        return known
-    key = KeyFile(Path(variables[KEY]).expanduser().absolute())
-    return replace(known, access=replace(known.access, identity=key))
 
 
 def _chosen(known: Reach, node: str, run: str) -> Machine:

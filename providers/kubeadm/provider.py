@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -109,11 +109,13 @@ class KubeadmProvider:
         """Undo on every machine what was recorded there, and remove the machines if they were made."""
         from providers.hosts.taking import give_back
 
-        if (ctx.folder / MACHINES).exists():
-            with ctx.steps.step("Give the machines back"), self._nodes(ctx) as nodes:
-                give_back(nodes, ctx.run, deadline=ctx.deadline)
-        with ctx.steps.step("Remove machines"):
-            self._maker.delete(ctx)
+        try:
+            if (ctx.folder / MACHINES).exists():
+                with ctx.steps.step("Give the machines back"), self._nodes(ctx) as nodes:
+                    give_back(nodes, ctx.run, deadline=ctx.deadline)
+        finally:  # a machine that cannot be given back keeps no other from being removed
+            with ctx.steps.step("Remove machines"):
+                self._maker.delete(ctx)
         empty(ctx.folder)
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
@@ -128,10 +130,8 @@ class KubeadmProvider:
 
     @contextmanager
     def _nodes(self, ctx: Context) -> Iterator[tuple[Node, ...]]:
-        """Give the machines that ``up`` wrote down. A key that is given now is used, else the one of then."""
+        """Give the machines that ``up`` wrote down."""
         known = read_reach(ctx.folder / MACHINES, ctx.variables)
-        with suppress(UsageError):  # no key is given now
-            known = Reach(self._maker.access(ctx), known.machines)
         with connected(known, run=ctx.run, folder=ctx.folder) as nodes:
             yield nodes
 

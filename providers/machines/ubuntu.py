@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -13,11 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from providers.contracts import ClusterSpec, Context, Machine, Resource
 from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import SUDO_PASSWORD
-from providers.ssh.access import SSH_PORT, Access, Agent, Endpoint, Jump, KeyFile
+from providers.ssh.access import AGENT, KEY, SSH_PORT, Access, Endpoint, Jump, given_agent, given_key
 from upload.errors import UsageError
-
-KEY = "E2E_SSH_IDENTITY"
-AGENT = "SSH_AUTH_SOCK"
 
 # kubelet takes a name of RFC 1123; a host in a config reaches neither a shell nor ssh's command line unquoted
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -135,14 +131,14 @@ class UbuntuMachines:
 
     def access(self, ctx: Context) -> Access:
         """Return how one logs in: by the key file that the environment names, else by the agent's keys."""
-        key, agent = ctx.variables.get(KEY, ""), ctx.variables.get(AGENT, "")
-        if not key and not agent:
+        identity = given_key(ctx.variables) or given_agent(ctx.variables)
+        if identity is None:
             hint = f"export {KEY}=/path/to/private-key   or: eval $(ssh-agent) && ssh-add"
             raise UsageError("no key opens the machines: there is no key file and no SSH agent", hint=hint)
         jump = self._settings.jump
         return Access(
             user=self._settings.user,
-            identity=KeyFile(Path(key).expanduser().absolute()) if key else Agent(Path(agent)),
+            identity=identity,
             jump=Jump(jump.endpoint(), jump.user) if jump else None,
             sudo_password=ctx.variables.get(SUDO_PASSWORD, ""),
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 SSH_PORT = 22
+KEY = "E2E_SSH_IDENTITY"  # variables that name a key file, and the socket of an agent
+AGENT = "SSH_AUTH_SOCK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,18 @@ class Agent:
     def __str__(self) -> str:
         """Return how messages call it."""
         return f"a key of the agent {self.socket}"
+
+
+def given_key(variables: Mapping[str, str]) -> KeyFile | None:
+    """Return the key file that the environment names."""
+    key = variables.get(KEY, "")
+    return KeyFile(Path(key).expanduser().absolute()) if key else None
+
+
+def given_agent(variables: Mapping[str, str]) -> Agent | None:
+    """Return the agent that the environment names."""
+    socket = variables.get(AGENT, "")
+    return Agent(Path(socket)) if socket else None
 
 
 @dataclass(frozen=True, slots=True)

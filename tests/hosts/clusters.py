@@ -13,9 +13,9 @@ import yaml
 from providers import registry
 from providers.contracts import Context, Deadline, Provider
 from providers.kubeadm.provider import IMAGES
-from providers.machines.ubuntu import KEY
 from providers.releases.sources import PINNED, sources_from_env
 from providers.releases.versions import resolve
+from providers.ssh.access import KEY
 from providers.testing import RecordedSteps, make_context
 from tests.support.harness import Harness
 from tests.support.lab import Lab, LabHost

@@ -12,7 +12,7 @@ import pytest
 
 from providers.contracts import ClusterSpec
 from providers.hosts.preflight import UnfitMachines
-from providers.machines.ubuntu import KEY
+from providers.ssh.access import KEY
 from tests.hosts.clusters import differences, lab_context, lab_harness, lab_provider, states, write_config
 from tests.hosts.faults import BreakAt, Broken
 from tests.support.lab import Lab, LabHost

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from providers.kubeadm.provider import IMAGES
-from providers.machines.ubuntu import KEY
 from providers.releases.sources import sources_from_env
+from providers.ssh.access import KEY
 from tests.support.lab.images import lab_images
 from tests.support.lab.labs import SSH_KEY, open_lab
 from tests.support.lab.values import JOB_LAB

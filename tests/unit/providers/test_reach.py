@@ -9,7 +9,7 @@ import pytest
 
 from providers.contracts import Machine
 from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
-from providers.ssh.access import Access, Agent, Endpoint, Jump, KeyFile
+from providers.ssh.access import AGENT, KEY, Access, Agent, Endpoint, Jump, KeyFile
 from upload.errors import ProviderError
 
 HOSTS = (
@@ -32,6 +32,25 @@ def test_what_is_written_is_read_again(access: Access, tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert "hush-hush" not in path.read_text()
     assert [entry.name for entry in tmp_path.iterdir()] == [MACHINES]
+
+
+@pytest.mark.parametrize(
+    ("of_then", "given", "used"),
+    [
+        pytest.param(KeyFile(Path("/k")), {}, KeyFile(Path("/k")), id="the key of then"),
+        pytest.param(KeyFile(Path("/k")), {KEY: "/new"}, KeyFile(Path("/new")), id="a key of now"),
+        pytest.param(KeyFile(Path("/k")), {AGENT: "/b"}, KeyFile(Path("/k")), id="an agent is no other key"),
+        pytest.param(Agent(Path("/a")), {AGENT: "/b"}, Agent(Path("/b")), id="the agent of now"),
+        pytest.param(Agent(Path("/a")), {}, Agent(Path("/a")), id="the agent of then"),
+        pytest.param(Agent(Path("/a")), {AGENT: "/b", KEY: "/new"}, KeyFile(Path("/new")), id="a key before an agent"),
+    ],
+)
+def test_a_key_that_is_given_now_opens_the_machines(
+    of_then: KeyFile | Agent, given: dict[str, str], used: KeyFile | Agent, tmp_path: Path
+) -> None:
+    path = write_reach(tmp_path, Reach(Access("root", of_then), HOSTS))
+
+    assert read_reach(path, given).access.identity == used
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"user": 1}', "\x00"])

@@ -1,0 +1,55 @@
+"""What the provider of any machines does when a machine fails it, without a machine."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from providers.contracts import ClusterSpec, Context, Machine, Resource
+from providers.kubeadm.provider import KubeadmProvider
+from providers.kubeadm.settings import KubeadmSettings
+from providers.reach import Reach, write_reach
+from providers.ssh.access import Access, Endpoint, KeyFile
+from providers.testing import FolderBinaries, make_context
+from upload.errors import NodeUnreachable
+
+
+class Made:
+    """A maker whose machines are gone once they were deleted."""
+
+    def __init__(self) -> None:
+        self.deleted = 0
+
+    def ensure(self, spec: ClusterSpec, ctx: Context) -> tuple[Machine, ...]:
+        raise NotImplementedError
+
+    def access(self, ctx: Context) -> Access:
+        raise NotImplementedError
+
+    def delete(self, ctx: Context) -> None:
+        del ctx
+        self.deleted += 1
+
+    def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
+        del ctx
+        return ()
+
+
+def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(tmp_path: Path) -> None:
+    with socket.socket() as taken:  # and listens to nobody
+        taken.bind(("127.0.0.1", 0))
+        context = make_context(tmp_path, FolderBinaries(tmp_path, "v1.36.3"), seconds=5)
+        context.folder.mkdir(parents=True, exist_ok=True)
+        asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "key")
+        machines = (Machine("cp1", "control-plane", Endpoint("127.0.0.1", taken.getsockname()[1])),)
+        path = write_reach(context.folder, Reach(Access("root", KeyFile(tmp_path / "key")), machines))
+        maker = Made()
+
+        with pytest.raises(NodeUnreachable, match="cp1"):
+            KubeadmProvider(maker, KubeadmSettings()).down(context)
+
+    assert maker.deleted == 1
+    assert path.exists()  # down can be called again
