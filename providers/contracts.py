@@ -92,12 +92,16 @@ class Binaries(Protocol):
         """Return where an executable is published as it is, with its checksum; None where it is not."""
 
 
+POD_NETWORKS = ("vxlan", "routes")
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
     """The cluster a config asks for, validated. ``nodes`` are workers (hollow ones on the local provider).
 
-    ``kubelet_version`` is as in a config, for ``Binaries.other``; a marker is resolved already and fits the cluster's
-    version. Empty: the cluster's own.
+    ``kubelet_version`` and ``upgrade_to`` are as in a config, for ``Binaries.other``; a marker is resolved already and
+    fits the cluster's version. Empty: the cluster's own, and none. ``network``: one of ``POD_NETWORKS``, or the file of
+    a manifest.
     """
 
     control_planes: int = 1
@@ -106,6 +110,12 @@ class ClusterSpec:
     service_cidr: str = "10.96.0.0/16"
     network: str = "vxlan"
     kubelet_version: str = ""
+    upgrade_to: str = ""
+
+    @property
+    def manifest(self) -> Path | None:
+        """The manifest that connects the pods, where it is not one of our networks."""
+        return None if self.network in POD_NETWORKS else Path(self.network).expanduser()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ class ExistingProvider:
 
     def refusals(self, spec: ClusterSpec) -> Mapping[str, str]:
         """Return key of ``cluster:`` -> what is expected there instead: the versions are its owner's."""
-        return {"kubelet_version": "absent: provider existing changes no version"} if spec.kubelet_version else {}
+        asked = {"kubelet_version": spec.kubelet_version, "upgrade_to": spec.upgrade_to}
+        return {key: "absent: provider existing changes no version" for key, value in asked.items() if value}
 
     def cluster_version(self, folder: Path) -> str:
         """Return what the cluster says it runs. Raises: UsageError for the file, ProviderError when nothing answers."""

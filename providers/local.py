@@ -96,6 +96,8 @@ class LocalProvider:
             wanted["nodes"] = f"at most {room}, which is what pod_cidr has room for"
         if spec.kubelet_version:
             wanted["kubelet_version"] = "absent: provider local runs no kubelet"
+        if spec.upgrade_to:
+            wanted["upgrade_to"] = "absent: provider local upgrades nothing"
         return wanted
 
     def programs(self, spec: ClusterSpec) -> tuple[str, ...]:

@@ -17,10 +17,11 @@ from e2e.lifecycle.testers import SuitePlan, SuiteResult, make_tester
 from e2e.lifecycle.tools import release_of
 from providers import process
 from providers.contracts import Deadline, NamesPrograms
-from upload.errors import HarnessError, Outcome, ProviderError, UsageError
+from upload.errors import DeadlineExceeded, HarnessError, Outcome, ProviderError, UsageError
 from upload.model import Case, Status
 
 LEFT_SHOWN = 10
+LOSSES_S = 30.0  # of its own: the suite has used up its time
 
 
 def builds(tools: Tools) -> bool:
@@ -50,7 +51,8 @@ def bring_up(run: Run, deadline: Deadline) -> None:
     run.change(lambda state: state.with_cluster(CLUSTER, Presence.MADE))
     facts = run.tools.provider.up(run.tools.spec, run.context(deadline))
     run.folder.write_cluster(CLUSTER, facts)
-    run.change(lambda state: state.with_cluster(CLUSTER, Presence.UP))
+    upgraded_to = facts.version if run.tools.spec.upgrade_to else ""
+    run.change(lambda state: replace(state.with_cluster(CLUSTER, Presence.UP), upgraded_to=upgraded_to))
 
 
 def run_suite(run: Run, deadline: Deadline) -> None:
@@ -80,12 +82,15 @@ def take_tally(run: Run, tally: Tally) -> None:
 
 
 def losses(run: Run, result: SuiteResult, deadline: Deadline) -> str:
-    """Return which machines a suite that failed lost while it ran, by what the provider says; empty: none."""
+    """Return which machines a suite that failed or came to no end lost, by what the provider says; empty: none."""
     ask = getattr(run.tools.provider, "losses", None)  # NoticesLosses
-    if ask is None or result.stopped is not None or result.outcome not in (Outcome.TESTS_FAILED, Outcome.BUG):
+    is_late = isinstance(result.stopped, DeadlineExceeded)
+    has_failed = result.stopped is None and result.outcome in (Outcome.TESTS_FAILED, Outcome.BUG)
+    if ask is None or not (is_late or has_failed):
         return ""
+    until = Deadline.after(LOSSES_S, "looking for lost machines") if is_late else deadline
     try:
-        found = ask(run.context(deadline))
+        found = ask(run.context(until))
     except HarnessError as error:
         run.recorder.note(f"whether machines were lost is not known: {error}")
         return ""
@@ -97,16 +102,14 @@ def take_result(run: Run, result: SuiteResult, *, lost: str = "") -> None:
 
     What failed where machines were ``lost`` is no verdict on Kubernetes: they are then the first failure.
     """
+    text = f"machines were lost while the suite ran: {lost}" if lost else ""
+    if lost:
+        hint = "journalctl --boot -1 --lines 50   (on the machine)"
+        run.add_failure(Failure("Test", Outcome.PROVIDER, text, hint))
     if result.outcome is not Outcome.PASSED and result.stopped is None:
         failure = Failure("Test", result.outcome, result.text)
-        if lost:
-            text = f"machines were lost while the suite ran: {lost}"
-            run.add_failure(
-                Failure("Test", Outcome.PROVIDER, text, "journalctl --boot -1 --lines 50   (on the machine)")
-            )
-            run.recorder.mark_failed(f"{text}\n{failure.text}", Outcome.PROVIDER)
-        else:
-            run.recorder.mark_failed(failure.text, failure.outcome)
+        told, outcome = (f"{text}\n{failure.text}", Outcome.PROVIDER) if lost else (failure.text, failure.outcome)
+        run.recorder.mark_failed(told, outcome)
         run.add_failure(failure)
     elif result.text:
         run.recorder.note(result.text)

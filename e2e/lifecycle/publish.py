@@ -76,7 +76,7 @@ def freeze(run: Run, store: Store) -> Plan:
         build=build_of(run.state),
         folder=run.artifacts,
         finished_s=int(run.now_s()),
-        version=run.state.version,
+        version=run.state.tested_version,
         # what the run knows is decided; only of one that passed the files may tell more
         steps=top_steps(records) if run.outcome is Outcome.PASSED else (),
         ended=run.outcome,
@@ -104,6 +104,7 @@ def metadata_of(run: Run) -> tuple[tuple[str, str], ...]:
         ("provider", provider),
         ("version-source", run.state.version_source),
     ]
+    found += [("upgraded-from", run.state.version)] if run.state.upgraded_to else []
     found += [(ATTEMPT_OF, run.state.attempt_of)] if run.state.attempt_of else []
     found += run.tools.settings.metadata
     if run.all_failures:

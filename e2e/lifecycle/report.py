@@ -37,7 +37,7 @@ def describe_run(folder: RunFolder, state: RunState, *, now_s: float) -> dict[st
         "clusters": {name: str(presence) for name, presence in state.clusters.items()},
         "kept": state.kept,
         "expires_s": state.expires_s if state.is_live else None,
-        "version": state.version,
+        "version": state.tested_version,
         "started_s": state.started_s,
         "ended_s": state.ended_s or None,
         "artifacts": state.artifacts,

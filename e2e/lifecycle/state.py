@@ -73,7 +73,7 @@ class RunState:
 
     ``ref``: JOB or FILE as it was typed; ``job``: the config in JSON; ``command``: the verb that began it; ``store``, ``prefix``, ``build``: where it is
     published (``store`` empty: nowhere); ``attempt_of``: the build that it is another attempt of; ``claim_token``: what our started.json carries; ``claimed`` and ``published``: how far that is. ``version`` is the resolved
-    Kubernetes, ``version_source`` where it was resolved from. ``clusters``: name -> presence. ``finished_steps``: the
+    Kubernetes, ``version_source`` where it was resolved from, ``upgraded_to`` what it was upgraded to (empty: it was not). ``clusters``: name -> presence. ``finished_steps``: the
     verbs of the sequence that ended well, so that a later process goes on behind them; ``step``: the one that runs, or CLAIM.
     ``failures``: the first one decides. ``signals``: how many came. ``suite_ended``: the verdict stands whatever comes
     now. ``kept``: the cluster stays on purpose. Times are UTC epochs.
@@ -97,6 +97,7 @@ class RunState:
     published: bool = False
     version: str = ""
     version_source: str = ""
+    upgraded_to: str = ""
     offline: bool = False
     step: str = ""
     step_started_s: int = 0
@@ -119,6 +120,11 @@ class RunState:
     def published_name(self) -> str:
         """RUN as its build's id makes it: another than ``run`` where somebody else had that id."""
         return run_name(self.job_name, self.build)
+
+    @property
+    def tested_version(self) -> str:
+        """The version of the cluster when it was tested: another one than it was made with after an upgrade."""
+        return self.upgraded_to or self.version
 
     @property
     def outcome(self) -> Outcome:

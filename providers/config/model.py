@@ -152,11 +152,25 @@ class ClusterShape(Section):
     nodes: int = Field(default=2, ge=0, le=5000, description="number of worker nodes")
     pod_cidr: Cidr = Field(default="10.244.0.0/16", description="network of the pods")
     service_cidr: Cidr = Field(default="10.96.0.0/16", description="network of the services, apart from pod_cidr")
-    network: Literal["vxlan", "routes"] = Field(default="vxlan", description="how pods reach other nodes")
+    network: Annotated[str, AfterValidator(rules.pod_network)] = Field(
+        default="vxlan", description="how pods reach other nodes: vxlan, routes, or the file of a manifest, *.yaml"
+    )
     kubelet_version: Kubernetes | None = Field(
         default=None,
         description="version of the nodes' kubelets, as in kubernetes: up to three minor versions older, never newer",
     )
+    upgrade_to: Kubernetes | None = Field(
+        default=None,
+        description="version that the cluster is upgraded to before it is tested, as in kubernetes: of the same or the next"
+        " minor version; kubelets come along",
+    )
+
+    @model_validator(mode="after")
+    def _kubelets_come_along(self) -> Self:
+        if self.upgrade_to and self.kubelet_version:
+            wanted = "absent beside kubelet_version: an upgrade brings the kubelets along"
+            raise expected(wanted, at="upgrade_to", found=self.upgrade_to)
+        return self
 
     @model_validator(mode="after")
     def _networks_stand_apart(self) -> Self:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic_core import PydanticCustomError
 
+from providers.contracts import POD_NETWORKS
 from providers.markers import NAMES as MARKER_NAMES
 from providers.releases.forms import SOURCE, checkout_of
 from providers.wording import nearest
@@ -18,6 +19,7 @@ from upload.errors import UsageError
 
 MAX_DURATION_S: Final = 14 * 24 * 3600
 _MAX_EXPRESSION: Final = 500
+_MAX_PATH: Final = 1000
 
 DURATION_PATTERN: Final = r"^(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?$"
 _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
@@ -39,6 +41,13 @@ def expected(what: str, *, near: str = "", at: str = "", found: str = "") -> Pyd
     """
     context = {"expected": what, "nearest": near, "at": at, "found": found}
     return PydanticCustomError("expected", "expected {expected}", context)
+
+
+def pod_network(text: str) -> str:
+    """Return a network of ours, or the file of a manifest, which is looked for when the config is used."""
+    if text in POD_NETWORKS or (text.endswith((".yaml", ".yml")) and text.isprintable() and len(text) <= _MAX_PATH):
+        return text
+    raise expected("vxlan, routes, or the file of a manifest, *.yaml", near=nearest(text, POD_NETWORKS))
 
 
 def free_text(value: str) -> str:

@@ -45,6 +45,18 @@ def join_document(
     return _text(plan, join)
 
 
+def upgrade_document(plan: ClusterPlan) -> str:
+    """Return what ``kubeadm upgrade apply --config`` and ``upgrade node --config`` read."""
+    apply = {"kubernetesVersion": plan.version, "allowExperimentalUpgrades": True, "allowRCUpgrades": True}
+    upgrade: dict[str, Any] = {
+        "apiVersion": _API,
+        "kind": "UpgradeConfiguration",
+        "apply": {**apply, "imagePullPolicy": "IfNotPresent"},
+        "node": {"imagePullPolicy": "IfNotPresent"},
+    }
+    return _text(plan, upgrade)
+
+
 def kubelet(plan: ClusterPlan) -> dict[str, Any]:
     """Return the kubelet's document with the patches in it: the container runtime must agree with it."""
     document = {

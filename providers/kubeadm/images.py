@@ -19,18 +19,17 @@ def supply(site: Site) -> None:
     Raises: ProviderError before anything is sent when the archive lacks an image; StepError.
     """
     names = images(site)
-    archive = site.supplies.archive
-    if archive:
-        require_images(archive, names)
+    archives = require_images(site.supplies.archives, names) if site.supplies.archives else {}
 
     def on(marker: Marker) -> None:
         marker.own_pods()
         wanted = names if marker.node.role == "control-plane" else _of_workers(names)
-        if not set(wanted) - set(site.run(marker, WHAT, *CTR, "images", "list", "--quiet").split()):
-            return
-        if archive:
-            site.run(marker, WHAT, *CTR, "images", "import", "-", stdin=archive)
-        elif marker.node.role == "control-plane":
+        missing = set(wanted) - set(site.run(marker, WHAT, *CTR, "images", "list", "--quiet").split())
+        for archive, held in archives.items():
+            if missing & held:
+                site.run(marker, WHAT, *CTR, "images", "import", "-", stdin=archive)
+                missing -= held
+        if missing and marker.node.role == "control-plane":
             elsewhere = ("--image-repository", site.plan.repository) if site.plan.repository else ()
             argv = (f"{BIN}/kubeadm", "config", "images", "pull", "--kubernetes-version", site.plan.version, *elsewhere)
             site.run(marker, WHAT, *argv)  # a worker's kubelet pulls the few that it needs

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -19,6 +21,8 @@ from upload.errors import NodeUnreachable, ProviderError, StepError
 
 WHAT = "kubeadm init"
 ADMIN = "/etc/kubernetes/admin.conf"
+# on a control plane; what it caches goes with the cluster
+KUBECTL = (f"{BIN}/kubectl", "--kubeconfig", ADMIN, "--cache-dir", "/etc/kubernetes/.kubectl")
 KUBELET_LINES = 15
 # a kubeadm that was killed cannot go on: what it made is undone, and it is done anew. Its document comes on stdin,
 # through a pipe, since /dev/stdin may be a socket, and is never on disk.
@@ -47,8 +51,15 @@ def once(site: Site, marker: Marker, what: str, documents: str, *words: str) -> 
 
     Raises: StepError with the ends of kubeadm's output and of the kubelet's log.
     """
-    try:
+    with with_kubelet_log(site, marker, what):
         site.run(marker, what, "sh", "-c", _ONCE, f"{BIN}/kubeadm", CRI_SOCKET, *words, stdin=documents.encode())
+
+
+@contextmanager
+def with_kubelet_log(site: Site, marker: Marker, what: str) -> Iterator[None]:
+    """Raise a StepError of a machine with the end of its kubelet's log added to the end of the output."""
+    try:
+        yield
     except StepError as error:
         log = kubelet_log(site, marker)
         raise StepError(

@@ -6,6 +6,7 @@ import secrets
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
@@ -61,7 +62,7 @@ class ClusterPlan:
     """What is the same for every node. ``endpoint`` is ``host:port``, an IPv6 host in brackets.
 
     ``names``: by which the API server is reached besides; ``patches`` is kind of a document → what is merged into it;
-    ``repository``: where images come from instead of Kubernetes's own registry; ``network``: vxlan or routes;
+    ``repository``: where images come from instead of Kubernetes's own registry; ``network``: vxlan or routes, where there is no ``manifest``;
     ``tainted``: false where control planes run pods as there are no workers; ``balanced``: true where the endpoint is
     served for all control planes by a machine of ours.
     """
@@ -71,6 +72,7 @@ class ClusterPlan:
     pod_cidr: str
     service_cidr: str
     network: str = "vxlan"
+    manifest: Path | None = None
     names: tuple[str, ...] = ()
     repository: str = ""
     tainted: bool = True

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from providers._usable import wait_until
 from providers.api import Api
+from providers.kubeadm.init import KUBECTL
 from providers.kubeadm.network import WHAT, lay
 from providers.kubeadm.site import Site
 
 
 def connect(site: Site) -> None:
-    """Lay the network on every machine."""
+    """Lay the network on every machine, or have the user's manifest do it; nodes are ready once it did."""
     plan = site.plan
+    if plan.manifest:
+        site.run(site.first, WHAT, *KUBECTL, "apply", "--server-side", "--filename", "-", stdin=plan.manifest)
+        return
     lay(site.markers, _cidrs(site), network=plan.network, pod_cidr=plan.pod_cidr, deadline=site.ctx.deadline)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from providers.contracts import Download
@@ -68,8 +68,6 @@ def install(site: Site) -> None:
 
     Raises: StepError, also for a checksum that is wrong on the machine.
     """
-    platforms = site.each(_platform, "asking for processors")
-    files = {platform: _files(site, platform) for platform in sorted(set(platforms.values()))}
 
     def on(marker: Marker) -> None:
         for tree in TREES:
@@ -78,12 +76,23 @@ def install(site: Site) -> None:
             marker.set_sysctl(name, value)
         for module in MODULES:
             marker.load_module(module)
-        for program, (source, sha256) in files[platforms[marker.node.name]].items():
-            _put(site, marker, f"{BIN}/{program}", source, sha256)
         marker.write_file(UNIT, KUBELET_UNIT.encode())
         site.run(marker, WHAT, "systemctl", "daemon-reload")
 
     site.each(on, WHAT)
+    put(site, ("kubeadm", "kubelet", "kubectl"))
+
+
+def put(site: Site, names: Sequence[str], markers: Sequence[Marker] | None = None) -> None:
+    """Have programs on all machines, or on some; what is there with the right checksum stays. Raises as ``install``."""
+    platforms = site.each(_platform, "asking for processors", markers)
+    files = {platform: _files(site, platform, names) for platform in sorted(set(platforms.values()))}
+
+    def on(marker: Marker) -> None:
+        for program, (source, sha256) in files[platforms[marker.node.name]].items():
+            _put(site, marker, f"{BIN}/{program}", source, sha256)
+
+    site.each(on, WHAT, markers)
 
 
 def _platform(marker: Marker) -> str:
@@ -91,16 +100,13 @@ def _platform(marker: Marker) -> str:
     return f"linux/{ARCHITECTURES[machine]}"
 
 
-def _files(site: Site, platform: str) -> Mapping[str, tuple[Path | Download, str]]:
+def _files(site: Site, platform: str, names: Sequence[str]) -> Mapping[str, tuple[Path | Download, str]]:
     """Return program → where it comes from, and its SHA-256."""
     deadline = site.ctx.deadline
-    of_platform = {
-        "kubelet": site.supplies.kubelet.other(platform=platform, deadline=deadline),
-        "kubeadm": (binaries := site.supplies.binaries.other(platform=platform, deadline=deadline)),
-        "kubectl": binaries,
-    }
     found: dict[str, tuple[Path | Download, str]] = {}
-    for program, binaries in of_platform.items():
+    for program in names:
+        release = site.supplies.kubelet if program == "kubelet" else site.supplies.binaries
+        binaries = release.other(platform=platform, deadline=deadline)
         published = binaries.published(program, deadline=deadline) if site.supplies.fetched else None
         if published:
             found[program] = (published, published.sha256)

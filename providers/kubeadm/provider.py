@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,7 +44,10 @@ class KubeadmProvider:
     def refusals(self, spec: ClusterSpec) -> Mapping[str, str]:
         """Return key of ``cluster:`` -> what is expected there instead: what the maker cannot make."""
         ask = getattr(self._maker, "refusals", None)  # ChecksCluster
-        return ask(spec) if ask else {}
+        found = dict(ask(spec)) if ask else {}
+        if spec.manifest and not spec.manifest.is_file():
+            found["network"] = "vxlan, routes, or the file of a manifest that is there"
+        return found
 
     def programs(self, spec: ClusterSpec) -> tuple[str, ...]:
         """Return what the machines get, and the client; images come ready made."""
@@ -55,6 +60,7 @@ class KubeadmProvider:
         Raises: UnfitMachines with every problem of every machine; StepError; UsageError.
         """
         from providers.hosts.boots import note_boot
+        from providers.kubeadm import upgrade
         from providers.kubeadm.actions import ACTIONS
 
         for key, wanted in self.refusals(spec).items():
@@ -67,9 +73,15 @@ class KubeadmProvider:
                 # machines that were refused are not there for dump and down, which would fail on them, too
                 markers = _take(nodes, spec, ctx, on_fit=lambda: write_reach(ctx.folder, reach))
             site = self._site(spec, ctx, reach, markers)
-            for name, action in ACTIONS:
-                with ctx.steps.step(name):
-                    action(site)
+            later = self._upgraded(site, spec)
+            if later is None or not upgrade.is_begun(site):
+                for name, action in ACTIONS:
+                    with ctx.steps.step(name):
+                        action(site)
+            if later is not None:
+                site = later
+                with ctx.steps.step(upgrade.WHAT):
+                    upgrade.upgrade(site)
             site.each(lambda marker: note_boot(marker.node, deadline=ctx.deadline), "noting boots")
         return Cluster(
             name=ctx.cluster,
@@ -77,7 +89,7 @@ class KubeadmProvider:
             version=site.plan.version,
             nodes=_nodes(ctx),
             features=FEATURES,
-            kubectl=ctx.binaries.get("kubectl", deadline=ctx.deadline),
+            kubectl=site.supplies.binaries.get("kubectl", deadline=ctx.deadline),
             machines=ctx.folder / MACHINES,
         )
 
@@ -142,7 +154,6 @@ class KubeadmProvider:
         bootstrap = new_bootstrap()
         for secret in (bootstrap.token, bootstrap.token_secret, bootstrap.certificate_key):
             ctx.keep_secret(secret)
-        archive = ctx.variables.get(IMAGES, "")
         first = reach.machines[0]
         given = self._settings.control_plane_endpoint
         balanced = not given and spec.control_planes > 1
@@ -156,6 +167,7 @@ class KubeadmProvider:
             pod_cidr=spec.pod_cidr,
             service_cidr=spec.service_cidr,
             network=spec.network,
+            manifest=spec.manifest,
             names=tuple(sorted(names)),
             repository=ctx.variables.get(REPOSITORY, ""),
             tainted=spec.nodes > 0,
@@ -164,10 +176,21 @@ class KubeadmProvider:
         supplies = Supplies(
             binaries=ctx.binaries,
             kubelet=_other(ctx, spec.kubelet_version),
-            archive=Path(archive) if archive else None,
+            archives=tuple(Path(each) for each in ctx.variables.get(IMAGES, "").split(os.pathsep) if each),
             fetched=self._settings.programs == "fetched",
         )
         return Site(plan, ctx, markers, supplies, server, bootstrap)
+
+    def _upgraded(self, site: Site, spec: ClusterSpec) -> Site | None:
+        """Return the same machines with the version that they are upgraded to, or None."""
+        if not spec.upgrade_to:
+            return None
+        binaries = _other(site.ctx, spec.upgrade_to)
+        return replace(
+            site,
+            plan=replace(site.plan, version=binaries.version),
+            supplies=replace(site.supplies, binaries=binaries, kubelet=binaries),
+        )
 
 
 def provider_of(maker: Any) -> type[KubeadmProvider]:

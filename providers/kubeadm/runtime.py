@@ -17,9 +17,14 @@ CONFIG = "/etc/containerd/config.toml"
 # conntrack, ethtool, socat, iptables: kubeadm's preflight and kube-proxy; the plugins: our pod network
 PACKAGES = ("containerd", "containernetworking-plugins", "conntrack", "ethtool", "iptables", "socat")
 OLDEST = (1, 6)
+PACKAGED_PLUGINS = "/usr/lib/cni"
+# where a manifest's own pods put theirs, beside which the packaged ones are copied
+MANIFESTS_PLUGINS = "/opt/cni/bin"
 _VERSION = re.compile(r"\bv?(?P<major>[0-9]+)\.(?P<minor>[0-9]+)\.[0-9]+")
 # one that is not of Debian's package, such as Docker's containerd.io, stays what it is
 _MISSING = 'for p in "$@"; do case $p in containerd) command -v containerd >/dev/null || echo "$p" ;; *) echo "$p" ;; esac; done'
+_HELD = 'ls -A "$1" 2>/dev/null || true'  # a machine's own folder of plugins is used as it is
+_COPY = 'mkdir -p "$2" && cp --update "$1"/* "$2"/'
 _ANSWERS = """n=0
 until ctr version >/dev/null 2>&1; do
     n=$((n + 1))
@@ -40,6 +45,9 @@ def install(site: Site) -> None:
         packages = site.run(marker, WHAT, "sh", "-c", _MISSING, "missing", *PACKAGES).split()
         marker.install_packages(packages)
         _check_version(site, marker)
+        if site.plan.manifest and not site.run(marker, WHAT, "sh", "-c", _HELD, "held", MANIFESTS_PLUGINS):
+            marker.own_tree(MANIFESTS_PLUGINS)
+            site.run(marker, WHAT, "sh", "-c", _COPY, "copy", PACKAGED_PLUGINS, MANIFESTS_PLUGINS)
         text = config_toml(site.plan, pause).encode()
         marker.restart_at_the_end("containerd")
         if marker.update_file(CONFIG, text):
@@ -75,7 +83,7 @@ def config_toml(plan: ClusterPlan, pause: str) -> str:
   # where containerd may not lower its own score, runc could not lower a pod's either, and pods of the system not start
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = "{MANIFESTS_PLUGINS if plan.manifest else PACKAGED_PLUGINS}"
     conf_dir = "/etc/cni/net.d"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"

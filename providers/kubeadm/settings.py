@@ -14,6 +14,7 @@ Kind = Literal[
     "ClusterConfiguration",
     "KubeletConfiguration",
     "KubeProxyConfiguration",
+    "UpgradeConfiguration",
 ]
 # what the run itself must decide, by the path of keys
 RESERVED = (
@@ -26,6 +27,7 @@ RESERVED = (
     ("controlPlane",),
     ("nodeRegistration", "name"),
     ("kubernetesVersion",),
+    ("apply", "kubernetesVersion"),
     ("controlPlaneEndpoint",),
     ("networking",),
     ("imageRepository",),

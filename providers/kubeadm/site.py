@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Supplies:
-    """Where things come from. ``archive``: of images, for machines without internet; ``fetched``: as in the settings."""
+    """Where things come from. ``archives``: of images, for machines without internet; ``fetched``: as in the settings."""
 
     binaries: Binaries
     kubelet: Binaries
-    archive: Path | None = None
+    archives: tuple[Path, ...] = ()
     fetched: bool = False
 
 

@@ -7,7 +7,7 @@ import lzma
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +60,15 @@ def image_of(name: str, program: Path) -> Image | None:
     return Image((name,), ((Entry(place, program),),), entrypoint=entrypoint)
 
 
-def require_images(archive: Path, wanted: Sequence[str]) -> None:
-    """Raise ProviderError unless ``archive`` is one of images and has all that are ``wanted``."""
-    held = archived_names(archive)
-    if lacking := [name for name in wanted if name not in held]:
+def require_images(archives: Sequence[Path], wanted: Sequence[str]) -> Mapping[Path, frozenset[str]]:
+    """Return archive -> what it holds. Raises ProviderError unless together they have all that are ``wanted``."""
+    held = {archive: archived_names(archive) for archive in archives}
+    if lacking := [name for name in wanted if not any(name in names for names in held.values())]:
         raise ProviderError(
-            f"{archive} lacks {', '.join(lacking)}",
-            hint=f"docker pull each image, then: docker save --output {archive.name} {' '.join(wanted)}",
+            f"{', '.join(map(str, archives))} lacks {', '.join(lacking)}",
+            hint=f"docker pull each image, then: docker save --output {archives[0].name} {' '.join(wanted)}",
         )
+    return held
 
 
 def archived_names(archive: Path) -> frozenset[str]:

@@ -39,11 +39,12 @@ def lab_provider(hosts: Sequence[LabHost], **more: Any) -> Provider:
     return registry.make_provider("ubuntu", lab_settings(hosts, **more))
 
 
-def lab_context(folder: Path, hosts: Sequence[LabHost], *, seconds: float = UP_S, **given: str) -> Context:
-    """Return a context with the pinned programs, the lab's images and the hosts' key."""
+def lab_context(folder: Path, hosts: Sequence[LabHost], *versions: str, seconds: float = UP_S, **given: str) -> Context:
+    """Return a context with the lab's images of some versions, the first one's programs, and the hosts' key."""
     sources = sources_from_env(os.environ)
-    variables = {KEY: str(hosts[0].key_file), IMAGES: str(lab_images(PINNED, sources)), **given}
-    binaries = resolve("pinned", sources=sources, deadline=Deadline.after(60, "the version"))
+    archives = [str(lab_images(version, sources)) for version in versions or (PINNED,)]
+    variables = {KEY: str(hosts[0].key_file), IMAGES: os.pathsep.join(archives), **given}
+    binaries = resolve((*versions, PINNED)[0], sources=sources, deadline=Deadline.after(60, "the version"))
     return replace(make_context(folder, binaries, steps=RecordedSteps(), seconds=seconds), variables=variables)
 
 

@@ -38,6 +38,25 @@ class Made:
         return ()
 
 
+@pytest.mark.parametrize(
+    ("network", "refused"),
+    [
+        pytest.param("routes", {}, id="ours"),
+        pytest.param("there.yaml", {}, id="manifest"),
+        pytest.param(
+            "absent.yaml", {"network": "vxlan, routes, or the file of a manifest that is there"}, id="manifest-absent"
+        ),
+    ],
+)
+def test_a_manifest_that_is_not_there_is_refused(
+    network: str, refused: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.yaml").write_text("")
+
+    assert KubeadmProvider(Made(), KubeadmSettings()).refusals(ClusterSpec(network=network)) == refused
+
+
 def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(tmp_path: Path) -> None:
     with socket.socket() as taken:  # and listens to nobody
         taken.bind(("127.0.0.1", 0))

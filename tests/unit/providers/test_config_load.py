@@ -47,7 +47,7 @@ def problems(folder: Path, text: str, name: str = "x") -> list[str]:
 
 
 @pytest.mark.parametrize("provider", ["local", "existing"])
-@pytest.mark.parametrize("key", ["kubelet_version"])
+@pytest.mark.parametrize("key", ["kubelet_version", "upgrade_to"])
 def test_version_that_a_provider_cannot_give_is_told_with_its_place(folder: Path, provider: str, key: str) -> None:
     text = JOB.replace("local", provider) + f"cluster: {{{key}: release/stable-1.30}}\n"
 

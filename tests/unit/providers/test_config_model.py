@@ -46,6 +46,7 @@ def test_minimal_job_gets_the_documented_defaults() -> None:
             "service_cidr": "10.96.0.0/16",
             "network": "vxlan",
             "kubelet_version": None,
+            "upgrade_to": None,
         },
         "suite": {
             "tester": "pytest",
@@ -151,6 +152,21 @@ def test_config_comes_back_from_its_json() -> None:
             id="kubelet newer",
         ),
         pytest.param(
+            {"kubernetes": "v1.35.4", "cluster": {"upgrade_to": "v1.37.0"}},
+            ((), "expected", "v1.35.4 or newer, at most v1.36"),
+            id="upgrade too far",
+        ),
+        pytest.param(
+            {"kubernetes": "v1.35.4", "cluster": {"upgrade_to": "v1.36.3", "kubelet_version": "v1.35.4"}},
+            (("cluster",), "expected", "absent beside kubelet_version: an upgrade brings the kubelets along"),
+            id="upgrade beside kubelets",
+        ),
+        pytest.param(
+            {"cluster": {"network": "vxlam"}},
+            (("cluster", "network"), "expected", "vxlan, routes, or the file of a manifest, *.yaml"),
+            id="network of no kind",
+        ),
+        pytest.param(
             {"cluster": {"kubelet_version": "1.35.4"}},
             (
                 ("cluster", "kubelet_version"),
@@ -216,16 +232,19 @@ def test_select_narrows_the_preset(suite: Suite, expression: str) -> None:
 @pytest.mark.parametrize(
     "versions",
     [
-        pytest.param(("v1.36.3", "v1.33.5"), id="plain"),
-        pytest.param(("release/stable", "v1.20.0"), id="cluster not known yet"),
-        pytest.param(("v1.36.3", "release/stable-1.20"), id="others not known yet"),
+        pytest.param(("v1.36.3", {"kubelet_version": "v1.33.5"}), id="plain-kubelet"),
+        pytest.param(("v1.36.3", {"upgrade_to": "v1.37.0"}), id="plain-upgrade"),
+        pytest.param(("release/stable", {"kubelet_version": "v1.20.0"}), id="cluster not known yet"),
+        pytest.param(("v1.36.3", {"kubelet_version": "release/stable-1.20"}), id="kubelet not known yet"),
+        pytest.param(("v1.36.3", {"upgrade_to": "ci/latest"}), id="upgrade not known yet"),
     ],
 )
-def test_versions_that_go_together_or_are_not_known_yet_are_what_providers_get(versions: tuple[str, str]) -> None:
-    kubernetes, kubelet = versions
-    cluster = {"kubelet_version": kubelet}
+def test_versions_that_go_together_or_are_not_known_yet_are_what_providers_get(
+    versions: tuple[str, dict[str, str]],
+) -> None:
+    kubernetes, cluster = versions
 
     config = JobConfig.model_validate(minimal(kubernetes=kubernetes, cluster=cluster))
 
-    assert config.cluster.spec() == ClusterSpec(kubelet_version=kubelet)
+    assert config.cluster.spec() == ClusterSpec(**cluster)  # type: ignore[arg-type]  # mypy takes it for any of the fields
     assert JobConfig.from_json(config.to_json()) == config

@@ -263,7 +263,7 @@ def test_client_is_named_so_that_a_checkout_is_built_before_up() -> None:
     assert ExistingProvider(ExistingSettings()).programs(ClusterSpec()) == ("kubectl",)
 
 
-@pytest.mark.parametrize("key", ["kubelet_version"])
+@pytest.mark.parametrize("key", ["kubelet_version", "upgrade_to"])
 def test_versions_of_somebodys_cluster_are_not_changed(key: str, tmp_path: Path) -> None:
     provider = ExistingProvider(ExistingSettings(kubeconfig=tmp_path / "absent"))
     spec = ClusterSpec(**{key: "v1.35.4"})  # type: ignore[arg-type]  # mypy takes it for any of the fields

@@ -63,9 +63,10 @@ def test_settings_give_flags_as_texts() -> None:
             {"nodes": "at most 4, which is what pod_cidr has room for"},
         ),
         (
-            ClusterSpec(kubelet_version="v1.35.4"),
+            ClusterSpec(kubelet_version="v1.35.4", upgrade_to="v1.37.0"),
             {
                 "kubelet_version": "absent: provider local runs no kubelet",
+                "upgrade_to": "absent: provider local upgrades nothing",
             },
         ),
     ],

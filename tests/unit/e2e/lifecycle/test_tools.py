@@ -59,10 +59,12 @@ def version_of(place: Path, kubernetes: str, **cluster: str) -> Version:
 
 def test_other_versions_are_resolved_with_the_clusters_own(place: Path) -> None:
     """A marker may move on before it is used; a folder is where the programs are."""
-    found = version_of(place, "@/v1.36.3", kubelet_version="release/stable-1.33")
+    skewed = version_of(place, "@/v1.36.3", kubelet_version="release/stable-1.33")
+    upgraded = version_of(place, "@/v1.36.3", upgrade_to="@/v1.37.0")
 
-    assert (found.text, found.unresolved) == ("v1.36.3", None)
-    assert found.spec == ClusterSpec(kubelet_version="v1.33.5")
+    assert (skewed.text, skewed.unresolved, upgraded.unresolved) == ("v1.36.3", None, None)
+    assert skewed.spec == ClusterSpec(kubelet_version="v1.33.5")
+    assert upgraded.spec == ClusterSpec(upgrade_to=f"{place.as_uri()}/v1.37.0")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,12 @@ def test_other_versions_are_resolved_with_the_clusters_own(place: Path) -> None:
             UsageError,
             "cluster.kubelet_version is v1.37.0: expected a kubelet of v1.33 to v1.36 for a cluster of v1.36.3",
             id="kubelet-newer",
+        ),
+        pytest.param(
+            {"upgrade_to": "@/v1.31.9"},
+            UsageError,
+            "cluster.upgrade_to is v1.31.9: expected v1.36.3 or newer, at most v1.37",
+            id="upgrade-back",
         ),
         pytest.param(
             {"kubelet_version": "ci/latest-1.30"}, ProviderError, "ci/latest-1.30: the network is off", id="unresolved"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from providers.kubeadm.documents import init_documents, join_document, merged
+from providers.kubeadm.documents import init_documents, join_document, merged, upgrade_document
 from providers.kubeadm.plan import Bootstrap, ClusterPlan, Member, new_bootstrap
 
 PLAN = ClusterPlan("v1.36.3", "10.66.0.11:6443", "10.244.0.0/16", "10.96.0.0/16")
@@ -28,6 +28,25 @@ def registration(member: Member) -> dict[str, Any]:
 
 def init(plan: ClusterPlan = PLAN) -> dict[str, dict[str, Any]]:
     return {each["kind"]: each for each in yaml.safe_load_all(init_documents(plan, FIRST, BOOTSTRAP))}
+
+
+def test_upgrade_names_its_version_and_takes_patches() -> None:
+    patch = {"apply": {"ignorePreflightErrors": ["Swap"]}, "node": {"etcdUpgrade": False}}
+
+    text = upgrade_document(replace(PLAN, patches={"UpgradeConfiguration": patch}))
+
+    assert yaml.safe_load(text) == {
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "UpgradeConfiguration",
+        "apply": {
+            "kubernetesVersion": "v1.36.3",
+            "allowExperimentalUpgrades": True,
+            "allowRCUpgrades": True,
+            "imagePullPolicy": "IfNotPresent",
+            "ignorePreflightErrors": ["Swap"],
+        },
+        "node": {"imagePullPolicy": "IfNotPresent", "etcdUpgrade": False},
+    }
 
 
 def test_init_has_four_documents() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,14 @@ from upload.errors import StepError
 
 PAUSE = "registry.example/pause:3.10.2"
 CRI = "io.containerd.grpc.v1.cri"
+
+
+def test_pods_of_a_manifest_find_the_folder_for_their_plugins() -> None:
+    plan = ClusterPlan("v1.36.3", "a:6443", "10.244.0.0/16", "10.96.0.0/16", manifest=Path("calico.yaml"))
+
+    found = tomllib.loads(config_toml(plan, PAUSE))
+
+    assert found["plugins"][CRI]["cni"]["bin_dir"] == "/opt/cni/bin"
 
 
 @pytest.mark.parametrize(

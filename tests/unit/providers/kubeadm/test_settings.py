@@ -25,6 +25,7 @@ from providers.kubeadm.settings import KubeadmSettings
             {"patches": {"JoinConfiguration": {"nodeRegistration": {"name": "x"}}}},
             "JoinConfiguration.nodeRegistration.name is set",
         ),
+        ({"patches": {"UpgradeConfiguration": {"apply": {"kubernetesVersion": "v1.0.0"}}}}, "kubernetesVersion is set"),
         ({"patches": {"ClusterConfiguration": {"imageRepository": "evil.example"}}}, "imageRepository is set"),
         ({"user": "root"}, "Extra inputs"),
     ],

@@ -113,12 +113,24 @@ def test_an_archive_that_we_packed_has_its_images(tmp_path: Path) -> None:
     (tmp_path / "layers").mkdir()
     archive.pack(images, tmp_path / "a.tar", scratch=tmp_path / "layers", platform=Platform("linux", "amd64"))
 
-    require_images(tmp_path / "a.tar", NAMES[:2])
+    assert require_images([tmp_path / "a.tar"], NAMES[:2]) == {tmp_path / "a.tar": frozenset(NAMES[:2])}
     with pytest.raises(ProviderError) as raised:
-        require_images(tmp_path / "a.tar", NAMES)
+        require_images([tmp_path / "a.tar"], NAMES)
 
     assert str(raised.value) == f"{tmp_path}/a.tar lacks {IMAGE_REGISTRY}/pause:3.10.2"
     assert raised.value.hint == f"docker pull each image, then: docker save --output a.tar {' '.join(NAMES)}"
+
+
+def test_several_archives_have_together_what_is_wanted(tmp_path: Path) -> None:
+    first = tar_of(tmp_path / "a.tar", {"manifest.json": DOCKER.encode()})
+    second = tar_of(tmp_path / "b.tar", {"blobs/sha256/x": b"x", "index.json": oci("r.test/c:1")})
+
+    held = require_images([first, second], ["r.test/a:1", "r.test/c:1"])
+    with pytest.raises(ProviderError) as raised:
+        require_images([first, second], ["r.test/a:1", "r.test/d:1"])
+
+    assert held == {first: {"r.test/a:1", "r.test/a:2", "r.test/b:1"}, second: {"r.test/c:1"}}
+    assert str(raised.value) == f"{first}, {second} lacks r.test/d:1"
 
 
 STRANGE: dict[str, dict[str, bytes]] = {
