@@ -48,6 +48,10 @@ WAYS = {
         3, "FAILURE", "Test: machines were lost while the suite ran: n1: it was booted anew", suite="fail",
         provider={"lost": {"n1": "it was booted anew"}}, notes="Test: 1 of 2 cases failed",
     ),
+    "machine-lost-and-suite-late": Way(
+        3, "FAILURE", "Test: machines were lost while the suite ran: n1: it was booted anew", suite="hang",
+        provider={"lost": {"n1": "it was booted anew"}}, timeouts={"test": "2s"}, notes="Test: test was not done after 2 s",
+    ),
     "machine-lost-under-a-green-suite": Way(0, "SUCCESS", provider={"lost": {"n1": "it was booted anew"}}),
     "losses-unknown": Way(1, "FAILURE", "Test: 1 of 2 cases failed", suite="fail", provider={"lost": "fail"}),
     "dump-fails": Way(3, "FAILURE", "Dump: the cloud said no", provider={"dump": "fail"}),
