@@ -96,7 +96,7 @@ soak-suite: $(READY) ## run the suite twice on each of five clusters, in random 
 
 lock: $(READY) ## resolve the dependencies again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--group dev pyproject.toml -o requirements.lock
+		--all-extras --group dev pyproject.toml -o requirements.lock
 
 go-pins: $(READY) ## pin the Go modules of another Kubernetes: make go-pins VERSION=v1.36.3
 	$(BIN)/python -m providers.releases.pins $(VERSION)
