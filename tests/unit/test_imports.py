@@ -102,6 +102,17 @@ def test_what_brings_a_cluster_up_does_not_import_what_tests_and_publishes() -> 
     assert done.stdout.strip() == "[]"
 
 
+def test_asking_for_a_provider_imports_no_cloud_sdk() -> None:
+    code = (
+        "import sys, e2e.lifecycle.begin, e2e.lifecycle.sequence\nfrom providers.registry import make_provider\n"
+        "make_provider('local', {}), make_provider('gce', {'project': 'example-project', 'region': 'europe-west1'})\n"
+        "print([m for m in ('google.cloud.compute_v1', 'google.auth', 'grpc') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_module_imports_without_warnings() -> None:
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -1,0 +1,193 @@
+"""Machines in Google's Compute Engine: a network, what is let in, and instances, all marked, found and removed by marks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from providers._private import write_private
+from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
+from providers.machines.booted import furnish
+from providers.machines.gce_api import ENDPOINT, GceApi
+from providers.machines.gce_errors import Taken
+from providers.machines.gce_removal import beside, check_ours, find, raise_all, remove
+from providers.machines.gce_resources import (
+    FIREWALL,
+    INSTANCE,
+    NETWORK,
+    SUBNETWORK,
+    USER,
+    Kind,
+    firewall_bodies,
+    instance_body,
+    network_body,
+    subnetwork_body,
+)
+from providers.machines.gce_settings import GceSettings
+from providers.machines.marks import Mark, mark_of
+from providers.machines.places import Place, places, settle
+from providers.machines.runner import RUNNER, runner_cidr
+from providers.reach import Reach
+from providers.ssh.access import Access, Endpoint, KeyFile
+from providers.ssh.keys import make_key, public_key
+from providers.wording import nearest
+from upload.errors import ProviderError, UsageError
+
+KEY_FILE = "ssh_key"
+PLACES = "places.json"
+_LOOK_S = 1.0
+
+
+class GceMachines:
+    """Makes the machines of one cluster in a project. ``ready``: waits until they let us in and are furnished."""
+
+    Settings: ClassVar[type[BaseModel]] = GceSettings
+    variables: ClassVar[tuple[str, ...]] = (ENDPOINT, RUNNER)
+
+    def __init__(self, settings: GceSettings, ready: Callable[[Reach, Context], None] = furnish) -> None:
+        self._settings = settings
+        self._ready = ready
+
+    def refusals(self, spec: ClusterSpec) -> Mapping[str, str]:
+        """Return key of ``cluster:`` -> what is expected there instead."""
+        refused = {"network": "vxlan, since GCE drops packets that its own routes do not know"}
+        wrong = {} if spec.network != "routes" else refused
+        for key, cidr in (("pod_cidr", spec.pod_cidr), ("service_cidr", spec.service_cidr)):
+            if self._settings.overlaps(cidr):
+                wrong[key] = f"outside of provider.subnet_cidr {self._settings.subnet_cidr}"
+        return wrong
+
+    def ensure(self, spec: ClusterSpec, ctx: Context) -> tuple[Machine, ...]:
+        """Return the machines, made where they are not there yet.
+
+        Raises: UsageError, StockoutError with the answer of every place, ProviderError in the service's words.
+        """
+        api, mark = self._api(ctx), self._mark(ctx)
+        order = places(self._zones(api), self._settings.machine_types)
+        self._lay_network(api, mark, spec, ctx)
+        names = {mark.name(node): (node, role) for node, role in _nodes(spec)}
+        zones = self._make_instances(api, mark, tuple(names), order, ctx)
+        shown = {name: self._running(api, mark, zones[name], name) for name in names}
+        machines = tuple(_machine(*names[name], shown[name]) for name in names)
+        self._ready(Reach(self.access(ctx), machines), ctx)
+        return machines
+
+    def access(self, ctx: Context) -> Access:
+        """Return how one logs in: by the key that was made for the run and goes with its folder."""
+        return Access(user=USER, identity=KeyFile(ctx.folder / KEY_FILE))
+
+    def delete(self, ctx: Context) -> None:
+        """Remove all that carries the run's mark. Needs nothing of the run's folder. Raises: ProviderError."""
+        api, mark = self._api(ctx), self._mark(ctx)
+        remove(api, lambda: find(api, mark))
+
+    def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
+        """List what carries the run's mark and is still there."""
+        return tuple(each.resource for each in find(self._api(ctx), self._mark(ctx)))
+
+    def _api(self, ctx: Context) -> GceApi:
+        return GceApi(self._settings.project, ctx.deadline, endpoint=ctx.variables.get(ENDPOINT, ""))
+
+    def _mark(self, ctx: Context) -> Mark:
+        return mark_of(ctx.run, ctx.owner, ctx.expires_s)
+
+    def _zones(self, api: GceApi) -> tuple[str, ...]:
+        """Return the zones to try. Raises: UsageError naming the region or zone that was probably meant."""
+        told = api.listed("listing zones", "zones", {"project": self._settings.project})
+        known = {zone["name"]: zone for zone in told}
+        ours = [name for name in known if name.rpartition("-")[0] == self._settings.region]
+        if not ours:
+            regions = {name.rpartition("-")[0] for name in known}
+            raise _unknown("region", self._settings.region, regions)
+        if strange := [zone for zone in self._settings.zones if zone not in known]:
+            raise _unknown("zone", strange[0], set(ours))
+        return self._settings.zones or tuple(sorted(name for name in ours if known[name].get("status") == "UP"))
+
+    def _lay_network(self, api: GceApi, mark: Mark, spec: ClusterSpec, ctx: Context) -> None:
+        runner = runner_cidr(self._settings.runner_cidr, ctx.variables)
+        ctx.steps.note(f"SSH and the API server are open to {runner}")
+        if self._settings.network is None:
+            _make(api, NETWORK, "", mark, network_body(mark))
+        jobs: dict[str, Callable[[], None]] = {}
+        for body in firewall_bodies(self._settings, mark, runner_cidr=runner, pod_cidr=spec.pod_cidr):
+            jobs[body["name"]] = _making(api, FIREWALL, "", mark, body)
+        if self._settings.network is None:
+            body = subnetwork_body(self._settings, mark)
+            jobs[body["name"]] = _making(api, SUBNETWORK, self._settings.region, mark, body)
+        raise_all("laying the network", beside(api, jobs).values())
+
+    def _make_instances(
+        self, api: GceApi, mark: Mark, names: tuple[str, ...], order: tuple[Place, ...], ctx: Context
+    ) -> dict[str, str]:
+        """Return name -> zone. The zone is written down before it is asked: lists are late, and we may be killed."""
+        key = public_key(make_key(ctx.folder / KEY_FILE, mark.slug))
+        known = ctx.folder / PLACES
+        zones: dict[str, str] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
+        zones |= {each.name: each.place for each in find(api, mark) if each.kind is INSTANCE}
+        there = {name: api.get(INSTANCE, zones[name], name) for name in names if name in zones}
+        missing = tuple(name for name in names if there.get(name) is None)
+
+        def attempt(asked: Mapping[str, Place]) -> Mapping[str, Exception | None]:
+            zones.update({name: place.zone for name, place in asked.items()})
+            write_private(known, zones)
+            bodies = {
+                name: instance_body(self._settings, mark, name, place, public_key=key) for name, place in asked.items()
+            }
+            jobs = {name: _making(api, INSTANCE, asked[name].zone, mark, bodies[name]) for name in asked}
+            return beside(api, jobs)
+
+        if missing:
+            settle(missing, order, attempt, ctx.steps.note)
+        return zones
+
+    def _running(self, api: GceApi, mark: Mark, zone: str, name: str) -> dict[str, Any]:
+        while True:
+            shown = api.get(INSTANCE, zone, name)
+            status = (shown or {}).get("status", "GONE")
+            if shown is not None:
+                check_ours(INSTANCE, mark, shown)
+            if shown is not None and status == "RUNNING":
+                return shown
+            if status not in ("PROVISIONING", "STAGING", "REPAIRING"):
+                what = f"instance {name} in {zone} is {status}"
+                hint = "spot machines may be taken away at any time: run again" if self._settings.spot else ""
+                raise ProviderError(what, hint=hint)
+            api.deadline.check()
+            time.sleep(_LOOK_S)
+
+
+def _make(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, Any]) -> None:
+    """Create something unless it is there. Raises: ProviderError if what is there is not ours."""
+    there = api.get(kind, place, body["name"])
+    if there is None:
+        try:
+            api.insert(kind, place, body)
+        except Taken:  # what another call of ours has just begun
+            there = api.get(kind, place, body["name"])
+    if there is not None:
+        check_ours(kind, mark, there)
+
+
+def _making(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, Any]) -> Callable[[], None]:
+    return lambda: _make(api, kind, place, mark, body)
+
+
+def _nodes(spec: ClusterSpec) -> tuple[tuple[str, Role], ...]:
+    planes: list[tuple[str, Role]] = [(f"cp{number + 1}", "control-plane") for number in range(spec.control_planes)]
+    workers: list[tuple[str, Role]] = [(f"w{number + 1}", "worker") for number in range(spec.nodes)]
+    return (*planes, *workers)
+
+
+def _machine(node: str, role: Role, shown: Mapping[str, Any]) -> Machine:
+    link = shown["networkInterfaces"][0]
+    return Machine(node, role, Endpoint(link["accessConfigs"][0]["natIP"]), (link["networkIP"],))
+
+
+def _unknown(what: str, name: str, known: set[str]) -> UsageError:
+    near = nearest(name, sorted(known))
+    meant = f", did you mean '{near}'?" if near else ""
+    return UsageError(f"GCE has no {what} '{name}'{meant}", hint=f"gcloud compute {what}s list")
