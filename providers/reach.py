@@ -41,17 +41,17 @@ class Reach:
         }
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any], variables: Mapping[str, str]) -> Reach:
+    def from_json(cls, told: Mapping[str, Any], variables: Mapping[str, str], folder: Path) -> Reach:
         """Return what ``to_json`` described; the password comes from ``variables``, and a key that is given there now.
 
-        Raises: KeyError, TypeError.
+        A key in ``folder`` was made for the run: no other one opens its machines. Raises: KeyError, TypeError.
         """
         jump = told["jump"]
         # an agent of now is another socket of the same keys; it is no answer where a key file opened the machines
         known = KeyFile(Path(told["key"])) if told["key"] else given_agent(variables) or Agent(Path(told["agent"]))
         access = Access(
             user=told["user"],
-            identity=given_key(variables) or known,
+            identity=known if _is_made(known, folder) else given_key(variables) or known,
             jump=Jump(_endpoint(jump), jump["user"]) if jump else None,
             sudo_password=variables.get(SUDO_PASSWORD, ""),
         )
@@ -69,7 +69,7 @@ def write_reach(folder: Path, reach: Reach) -> Path:
 def read_reach(path: Path, variables: Mapping[str, str]) -> Reach:
     """Return what ``write_reach`` wrote. Raises: ProviderError when it cannot be read."""
     try:
-        return Reach.from_json(json.loads(path.read_text(encoding="utf-8")), variables)
+        return Reach.from_json(json.loads(path.read_text(encoding="utf-8")), variables, path.parent)
     except (OSError, ValueError, LookupError, TypeError) as exc:
         raise ProviderError(f"{path} does not tell how machines are reached: {exc}") from exc
 
@@ -86,6 +86,10 @@ def connected(known: Reach, *, run: str, folder: Path) -> Iterator[tuple[Node, .
         yield tuple(
             ssh.node(machine.name, machine.role, machine.endpoint, machine.addresses) for machine in known.machines
         )
+
+
+def _is_made(identity: KeyFile | Agent, folder: Path) -> bool:
+    return isinstance(identity, KeyFile) and identity.path.parent == folder
 
 
 def _endpoint_json(endpoint: Endpoint) -> dict[str, Any]:

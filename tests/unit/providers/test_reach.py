@@ -53,6 +53,13 @@ def test_a_key_that_is_given_now_opens_the_machines(
     assert read_reach(path, given).access.identity == used
 
 
+def test_a_key_that_was_made_for_the_run_is_the_only_one(tmp_path: Path) -> None:
+    made = KeyFile(tmp_path / "ssh_key")
+    path = write_reach(tmp_path, Reach(Access("root", made), HOSTS))
+
+    assert read_reach(path, {KEY: "/new", AGENT: "/b"}).access.identity == made
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"user": 1}', "\x00"])
 def test_a_broken_file_is_told_by_its_name(text: str, tmp_path: Path) -> None:
     (tmp_path / MACHINES).write_text(text)
