@@ -14,7 +14,7 @@ from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
 from providers.machines.booted import furnish
 from providers.machines.gce_api import ENDPOINT, GceApi
 from providers.machines.gce_errors import Taken
-from providers.machines.gce_removal import beside, check_ours, find, raise_all, remove
+from providers.machines.gce_removal import beside, check_ours, find, gather, raise_all, remove
 from providers.machines.gce_resources import (
     FIREWALL,
     INSTANCE,
@@ -71,7 +71,8 @@ class GceMachines:
         self._lay_network(api, mark, spec, ctx)
         names = {mark.name(node): (node, role) for node, role in _nodes(spec)}
         zones = self._make_instances(api, mark, tuple(names), order, ctx)
-        shown = {name: self._running(api, mark, zones[name], name) for name in names}
+        looks = {name: self._look(api, mark, zones[name], name) for name in names}
+        shown = gather(api, "waiting for machines", looks)
         machines = tuple(_machine(*names[name], shown[name]) for name in names)
         self._ready(Reach(self.access(ctx), machines), ctx)
         return machines
@@ -128,7 +129,8 @@ class GceMachines:
         known = ctx.folder / PLACES
         zones: dict[str, str] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
         zones |= {each.name: each.place for each in find(api, mark) if each.kind is INSTANCE}
-        there = {name: api.get(INSTANCE, zones[name], name) for name in names if name in zones}
+        looks = {name: _getting(api, zones[name], name) for name in names if name in zones}
+        there = gather(api, "looking for machines", looks)
         missing = tuple(name for name in names if there.get(name) is None)
 
         def attempt(asked: Mapping[str, Place]) -> Mapping[str, Exception | None]:
@@ -143,6 +145,9 @@ class GceMachines:
         if missing:
             settle(missing, order, attempt, ctx.steps.note)
         return zones
+
+    def _look(self, api: GceApi, mark: Mark, zone: str, name: str) -> Callable[[], dict[str, Any]]:
+        return lambda: self._running(api, mark, zone, name)
 
     def _running(self, api: GceApi, mark: Mark, zone: str, name: str) -> dict[str, Any]:
         while True:
@@ -174,6 +179,10 @@ def _make(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, An
 
 def _making(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, Any]) -> Callable[[], None]:
     return lambda: _make(api, kind, place, mark, body)
+
+
+def _getting(api: GceApi, zone: str, name: str) -> Callable[[], dict[str, Any] | None]:
+    return lambda: api.get(INSTANCE, zone, name)
 
 
 def _nodes(spec: ClusterSpec) -> tuple[tuple[str, Role], ...]:

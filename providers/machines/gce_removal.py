@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from providers.contracts import Deadline, Resource
 from providers.fanout import Limit, together
@@ -15,6 +15,7 @@ from providers.machines.gce_resources import KINDS, Kind
 from providers.machines.marks import Mark
 from upload.errors import ManyErrors, ProviderError
 
+T = TypeVar("T")
 AT_ONCE = 16
 GRACE_S = 3.0  # a deadline of ours names the operation, and so must come before that of the wait
 _PAUSE_S = 1.0
@@ -56,14 +57,24 @@ def raise_all(what: str, errors: Iterable[Exception | None]) -> None:
         raise ManyErrors(what, ExceptionGroup(what, there)) from there[0]
 
 
+def gather(api: GceApi, what: str, jobs: Mapping[str, Callable[[], T]]) -> dict[str, T]:
+    """Ask several things at once and return name -> answer. Raises: what went wrong, all of it."""
+    answers: dict[str, T] = {}
+
+    def keep(name: str, ask: Callable[[], T]) -> Callable[[], None]:
+        return lambda: answers.update({name: ask()})
+
+    raise_all(what, beside(api, {name: keep(name, ask) for name, ask in jobs.items()}).values())
+    return answers
+
+
 def find(api: GceApi, mark: Mark | None) -> tuple[Found, ...]:
     """Return what carries the mark of one run, or of any run. Nothing without a mark is ever returned."""
-    listed: dict[str, Sequence[dict[str, Any]]] = {}
 
-    def look(kind: Kind) -> Callable[[], None]:
-        return lambda: listed.update({kind.many: api.list(kind, kind.filter_of(mark))})
+    def look(kind: Kind) -> Callable[[], tuple[dict[str, Any], ...]]:
+        return lambda: api.list(kind, kind.filter_of(mark))
 
-    raise_all("listing", beside(api, {kind.many: look(kind) for kind in KINDS}).values())
+    listed = gather(api, "listing", {kind.many: look(kind) for kind in KINDS})
     found = (
         Found(kind, _place(kind, each), each["name"], carried)
         for kind in KINDS
