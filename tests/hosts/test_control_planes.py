@@ -16,7 +16,7 @@ from upload.errors import ProviderError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.full]
 
-STOP = """mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/
+STOP = """mv /etc/kubernetes/manifests/kube-apiserver.yaml /var/tmp/
 while ss -Hltn sport = :6443 | grep -q .; do sleep 0.5; done"""
 WITHIN_S = 30.0
 
@@ -36,7 +36,7 @@ def test_the_cluster_answers_while_one_api_server_is_gone(
     for host in hosts:
         host_lab.run(host.name, STOP, timeout_s=120)
         assert nodes_within(cluster.kubeconfig, WITHIN_S) == ["h1", "h2"]
-        host_lab.run(host.name, "mv /root/kube-apiserver.yaml /etc/kubernetes/manifests/")
+        host_lab.run(host.name, "mv /var/tmp/kube-apiserver.yaml /etc/kubernetes/manifests/")
         ready = "until curl -sk https://127.0.0.1:6443/readyz | grep -qx ok; do sleep 0.5; done"
         host_lab.run(host.name, ready, timeout_s=120)
 

@@ -193,7 +193,7 @@ def test_a_published_program_with_a_wrong_sum_is_told(host_lab: Lab, fresh_hosts
     came = hashlib.sha256(b"not the kubelet").hexdigest()
     provider, context = lab_provider(hosts, programs="fetched"), lab_context(tmp_path / "c1", hosts)
     with served(tmp_path, str(host_lab.names.gateway)) as (root, certificate):
-        host_lab.run("h1", "cat > /root/ca.pem; echo cacert=/root/ca.pem > /root/.curlrc", stdin=certificate.encode())
+        host_lab.run("h1", "cd; cat > ca.pem; echo cacert=$PWD/ca.pem > .curlrc", stdin=certificate.encode())
         before = states(host_lab, hosts)
         secret = root.replace("https://", "https://user:secret-word@")
 
