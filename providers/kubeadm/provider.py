@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FEATURES = frozenset({"pods-run", "node-ssh", "dns", "services", "csr-signing"})
 IMAGES = "E2E_IMAGES"
 REPOSITORY = "E2E_IMAGE_REPOSITORY"
+RELEASED = re.compile(r"v\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")  # versions whose images are in the public registry
 
 
 class KubeadmProvider:
@@ -65,6 +67,7 @@ class KubeadmProvider:
 
         for key, wanted in self.refusals(spec).items():
             raise UsageError(f"cluster.{key} must be {wanted}")
+        _require_images(ctx)
         with ctx.steps.step("Machines"):
             machines = self._maker.ensure(spec, ctx)
             reach = Reach(self._maker.access(ctx), machines)
@@ -216,6 +219,17 @@ def _take(
     owner = Owner(ctx.run, ctx.owner, int(time.time()), ctx.expires_s)
     wanted = Wanted(vxlan=spec.network == "vxlan")
     return take(nodes, owner, deadline=ctx.deadline, wanted=wanted, on_fit=on_fit)
+
+
+def _require_images(ctx: Context) -> None:
+    """Raise UsageError where nobody publishes the images of a version, such as of a checkout, and none are given."""
+    version = ctx.binaries.version
+    if RELEASED.fullmatch(version) or ctx.variables.get(IMAGES) or ctx.variables.get(REPOSITORY):
+        return
+    what = f"the images of {version} are published nowhere"
+    raise UsageError(
+        what, hint=f"build them, and export {IMAGES}=/path/to/images.tar   or {REPOSITORY}=registry.example/k8s"
+    )
 
 
 def _api(ctx: Context) -> Api:

@@ -85,6 +85,8 @@ def config_toml(plan: ClusterPlan, pause: str) -> str:
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{MANIFESTS_PLUGINS if plan.manifest else PACKAGED_PLUGINS}"
     conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "/etc/containerd/certs.d"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]

@@ -14,7 +14,7 @@ from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import Reach, write_reach
 from providers.ssh.access import Access, Endpoint, KeyFile
 from providers.testing import FolderBinaries, make_context
-from upload.errors import NodeUnreachable
+from upload.errors import NodeUnreachable, UsageError
 
 
 class Made:
@@ -55,6 +55,17 @@ def test_a_manifest_that_is_not_there_is_refused(
     (tmp_path / "there.yaml").write_text("")
 
     assert KubeadmProvider(Made(), KubeadmSettings()).refusals(ClusterSpec(network=network)) == refused
+
+
+@pytest.mark.parametrize("version", ["v1.36.3-dirty", "v1.37.0-alpha.1.12+0123456789abcd"])
+def test_a_version_without_published_images_is_refused_before_anything_is_made(version: str, tmp_path: Path) -> None:
+    context = make_context(tmp_path, FolderBinaries(tmp_path, version))
+
+    with pytest.raises(UsageError) as raised:
+        KubeadmProvider(Made(), KubeadmSettings()).up(ClusterSpec(), context)
+
+    assert str(raised.value) == f"the images of {version} are published nowhere"
+    assert "export E2E_IMAGES=" in raised.value.hint
 
 
 def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(tmp_path: Path) -> None:

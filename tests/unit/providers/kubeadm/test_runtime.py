@@ -42,6 +42,7 @@ def test_containerd_follows_the_kubelet(patches: dict[str, Any], is_systemd: boo
                 "sandbox_image": PAUSE,
                 "restrict_oom_score_adj": True,
                 "cni": {"bin_dir": "/usr/lib/cni", "conf_dir": "/etc/cni/net.d"},
+                "registry": {"config_path": "/etc/containerd/certs.d"},
                 "containerd": {
                     "snapshotter": "overlayfs",
                     "runtimes": {
