@@ -311,8 +311,11 @@ def killed_at(moment: str, context: Context, programs: FolderBinaries) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    ["kwokctl.yaml", "kwok/clusters/c1/pids/etcd.pid", "kubeconfig"],
-    ids=["configured", "starting", "furnishing"],
+    [
+        pytest.param("kwokctl.yaml", id="configured", marks=pytest.mark.full),
+        pytest.param("kwok/clusters/c1/pids/etcd.pid", id="starting"),
+        pytest.param("kubeconfig", id="furnishing", marks=pytest.mark.full),
+    ],
 )
 def test_a_killed_up_is_continued_or_begun_again(
     moment: str, context: Context, provider: Provider, programs: FolderBinaries

@@ -138,7 +138,7 @@ def test_refused_credentials_end_a_publish_after_a_few_requests(
     "after",
     [
         pytest.param(2, id="first", marks=pytest.mark.full),
-        pytest.param(12, id="middle"),
+        pytest.param(12, id="middle", marks=pytest.mark.full),
         pytest.param(FILES + 5, id="log", marks=pytest.mark.full),
         pytest.param(FILES + 6, id="finished"),
     ],

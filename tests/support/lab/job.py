@@ -32,12 +32,13 @@ def run_job(name: str, argv: Sequence[str], env: Mapping[str, str] = os.environ)
     """
     config = _read(name)
     wanted = {machine["name"]: machine["address"] for machine in config["provider"]["machines"]}
-    archive = lab_images(config["kubernetes"], sources_from_env(env))
+    versions = (config["kubernetes"], config["cluster"].get("upgrade_to"))
+    archives = [str(lab_images(version, sources_from_env(env))) for version in versions if version]
     with open_lab(numbers=(JOB_LAB,)) as lab:
         hosts = lab.add(*wanted)
         if wrong := [host.name for host in hosts if wanted[host.name] != host.address]:
             raise UsageError(f"{name}: the machine {wrong[0]} of the lab has another address than in the config")
-        given = {**env, KEY: str(lab.folder / SSH_KEY), IMAGES: str(archive)}
+        given = {**env, KEY: str(lab.folder / SSH_KEY), IMAGES: os.pathsep.join(archives)}
         return _run(argv, given)
 
 

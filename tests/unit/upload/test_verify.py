@@ -397,7 +397,9 @@ class Asked:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 500], ids=["of one job", "of 500 jobs"])
+@pytest.mark.parametrize(
+    "jobs", [pytest.param(1, id="of one job"), pytest.param(500, id="of 500 jobs", marks=pytest.mark.full)]
+)
 def test_a_thousand_builds_are_read_once_each_and_eight_at_a_time(tmp_path: Path, jobs: int) -> None:
     tree = Tree(tmp_path / "bucket")
     for name in ("jobResultsCache.json", "20260722000000/build-log.txt", "20260723000000/build-log.txt"):
