@@ -5,6 +5,8 @@ Source: kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from providers._usable import wait_until
 from providers.api import Api
 from providers.hosts.marker import Marker
@@ -13,11 +15,13 @@ from providers.kubeadm.documents import upgrade_document
 from providers.kubeadm.init import KUBECTL, with_kubelet_log
 from providers.kubeadm.programs import BIN
 from providers.kubeadm.site import Site
+from upload.errors import StepError
 
 WHAT = "Upgrade"
 BEGUN = "/etc/kubernetes/.e2e-upgrade"  # on the first machine; below a tree that is taken away with the cluster
 DONE = "/etc/kubernetes/.e2e-upgraded"  # on each machine, with its version
 DRAIN_S = 180
+TRIES = 3
 _UPGRADE = 'cat | "$0" upgrade "$@" --config /dev/stdin >&2'
 _IS_BEGUN = f"[ ! -e {BEGUN} ] || echo begun"
 
@@ -51,13 +55,34 @@ def _upgrade(site: Site, marker: Marker) -> None:
     words = ("apply", "--yes") if marker is site.first else ("node",)
     document = upgrade_document(site.plan).encode()
     with with_kubelet_log(site, marker, "kubeadm upgrade"):
-        site.run(marker, "kubeadm upgrade", "sh", "-c", _UPGRADE, f"{BIN}/kubeadm", *words, stdin=document)
+        argv = ("sh", "-c", _UPGRADE, f"{BIN}/kubeadm", *words)
+        _steadily(site, lambda: site.run(marker, "kubeadm upgrade", *argv, stdin=document))
     flags = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--timeout={DRAIN_S}s")
-    site.run(site.first, "Drain", *KUBECTL, "drain", name, *flags)
+    _steadily(site, lambda: site.run(site.first, "Drain", *KUBECTL, "drain", name, *flags))
     programs.put(site, ("kubelet", "kubectl"), (marker,))
     site.run(marker, WHAT, "systemctl", "restart", "kubelet")
-    site.run(site.first, "Uncordon", *KUBECTL, "uncordon", name)
+    _steadily(site, lambda: site.run(site.first, "Uncordon", *KUBECTL, "uncordon", name))
     site.run(marker, WHAT, "sh", "-c", 'cat > "$1"', "write", DONE, stdin=version.encode())
+
+
+def _steadily(site: Site, act: Callable[[], object]) -> None:
+    """Do what may be done twice, again if it fails, each time once the API server is ready.
+
+    A kubelet of another version makes the static pods anew, some seconds after it started: whatever asks the API server
+    then is cut off in the middle.
+    """
+    with site.api() as api:
+        for again in reversed(range(TRIES)):
+            wait_until(
+                "API server", lambda: "" if api.text("/readyz") == "ok" else "it is not ready", site.ctx.deadline
+            )
+            try:
+                act()
+            except StepError:
+                if not again:
+                    raise
+            else:
+                return
 
 
 def _old(api: Api, version: str) -> str:
