@@ -18,7 +18,7 @@ from providers.contracts import Binaries, Cluster, ClusterSpec, Context, Machine
 from providers.kubeadm.plan import API_PORT, KUBECONFIG, ClusterPlan, host_port, new_bootstrap
 from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
-from upload.errors import ProviderError, UsageError
+from upload.errors import HarnessError, ManyErrors, ProviderError, UsageError
 
 if TYPE_CHECKING:
     from providers.api import Api
@@ -124,13 +124,22 @@ class KubeadmProvider:
         """Undo on every machine what was recorded there, and remove the machines if they were made."""
         from providers.hosts.taking import give_back
 
+        errors: list[Exception] = []
         try:
             if (ctx.folder / MACHINES).exists():
                 with ctx.steps.step("Give the machines back"), self._nodes(ctx) as nodes:
                     give_back(nodes, ctx.run, deadline=ctx.deadline)
-        finally:  # a machine that cannot be given back keeps no other from being removed
+        except HarnessError as error:  # keeps no other machine from being removed
+            errors.append(error)
+        try:
             with ctx.steps.step("Remove machines"):
                 self._maker.delete(ctx)
+        except HarnessError as error:
+            errors.append(error)
+        if len(errors) > 1:
+            raise ManyErrors("taking the machines away", ExceptionGroup("down", errors))
+        if errors:
+            raise errors[0]
         empty(ctx.folder)
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:

@@ -14,13 +14,14 @@ from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import Reach, write_reach
 from providers.ssh.access import Access, Endpoint, KeyFile
 from providers.testing import FolderBinaries, make_context
-from upload.errors import NodeUnreachable, UsageError
+from upload.errors import HarnessError, ProviderError, UsageError
 
 
 class Made:
-    """A maker whose machines are gone once they were deleted."""
+    """A maker whose machines are gone once they were deleted; ``refusal``: why they cannot be."""
 
-    def __init__(self) -> None:
+    def __init__(self, refusal: str = "") -> None:
+        self.refusal = refusal
         self.deleted = 0
 
     def ensure(self, spec: ClusterSpec, ctx: Context) -> tuple[Machine, ...]:
@@ -32,6 +33,8 @@ class Made:
     def delete(self, ctx: Context) -> None:
         del ctx
         self.deleted += 1
+        if self.refusal:
+            raise ProviderError(self.refusal)
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         del ctx
@@ -68,7 +71,8 @@ def test_a_version_without_published_images_is_refused_before_anything_is_made(v
     assert "export E2E_IMAGES=" in raised.value.hint
 
 
-def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refusal", ["", "the cloud said no"], ids=["removed", "not removed"])
+def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(refusal: str, tmp_path: Path) -> None:
     with socket.socket() as taken:  # and listens to nobody
         taken.bind(("127.0.0.1", 0))
         context = make_context(tmp_path, FolderBinaries(tmp_path, "v1.36.3"), seconds=5)
@@ -76,10 +80,11 @@ def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(tmp_p
         asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "key")
         machines = (Machine("cp1", "control-plane", Endpoint("127.0.0.1", taken.getsockname()[1])),)
         path = write_reach(context.folder, Reach(Access("root", KeyFile(tmp_path / "key")), machines))
-        maker = Made()
+        maker = Made(refusal)
 
-        with pytest.raises(NodeUnreachable, match="cp1"):
+        with pytest.raises(HarnessError, match="cp1") as raised:
             KubeadmProvider(maker, KubeadmSettings()).down(context)
 
     assert maker.deleted == 1
+    assert refusal in str(raised.value)
     assert path.exists()  # down can be called again
