@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from providers.contracts import ClusterSpec
-from providers.releases.sources import PINNED, sources_from_env
+from providers.releases.sources import IMAGE_REGISTRY, PINNED, sources_from_env
 from tests.hosts.clusters import differences, lab_context, lab_provider, states
 from tests.support.lab import Lab
 from tests.support.lab.fixtures import FreshHosts
@@ -28,7 +28,7 @@ LIST = "ctr --namespace k8s.io images list --quiet | grep -v ^sha256: | grep -v 
 def pulled(lab: Lab, host: str) -> set[str]:
     """Return the names of a machine's images, without registry and version."""
     names = lab.run(host, LIST).split()
-    assert [name for name in names if name.startswith("registry.k8s.io/")] == []
+    assert [name for name in names if name.startswith(f"{IMAGE_REGISTRY}/")] == []
     return {name.rpartition("/")[2].partition(":")[0] for name in names}
 
 
