@@ -14,9 +14,9 @@ from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.run import CLUSTER, MARK, Run, Tools
 from e2e.lifecycle.state import Failure, Keep, Presence, Tally
 from e2e.lifecycle.testers import SuitePlan, SuiteResult, make_tester
-from e2e.lifecycle.tools import release_of
 from providers import process
 from providers.contracts import Deadline, NamesPrograms
+from providers.releases.forms import release_of
 from upload.errors import DeadlineExceeded, HarnessError, Outcome, ProviderError, UsageError
 from upload.model import Case, Status
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 RESOLVE_S = 60.0
 UNKNOWN = "unknown"
-_RELEASE = re.compile(r"(v\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?).*", re.DOTALL)
 DIRECTORIES = ("file:", "https:")
 PLACES = (*DIRECTORIES, "source:")  # the programs are there and nowhere else
 
@@ -186,12 +184,6 @@ def _shown(job: JobConfig) -> str:
 def _unknown(job: JobConfig, source: str, error: HarnessError | None = None) -> Version:
     refused = _refuse(error or ProviderError("the version is not known yet"))
     return Version(lambda _built: LaterBinaries(UNKNOWN, refused), job.cluster.spec(), UNKNOWN, source, error)
-
-
-def release_of(version: str) -> str:
-    """Return the release whose programs fit a vendor's cluster: ``v1.35.4`` for ``v1.35.4-gke.100`` and ``v1.35.4+k3s1``."""
-    found = _RELEASE.fullmatch(version)
-    return found[1] if found else version
 
 
 def _refuse(error: HarnessError) -> Callable[[Deadline], Binaries]:

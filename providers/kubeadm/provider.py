@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,6 +17,7 @@ from providers.contracts import Binaries, Cluster, ClusterSpec, Context, Machine
 from providers.kubeadm.plan import API_PORT, KUBECONFIG, ClusterPlan, host_port, new_bootstrap
 from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
+from providers.releases.forms import RELEASE
 from upload.errors import HarnessError, ManyErrors, ProviderError, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 FEATURES = frozenset({"pods-run", "node-ssh", "dns", "services", "csr-signing"})
 IMAGES = "E2E_IMAGES"
 REPOSITORY = "E2E_IMAGE_REPOSITORY"
-RELEASED = re.compile(r"v\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")  # versions whose images are in the public registry
 
 
 class KubeadmProvider:
@@ -233,7 +232,7 @@ def _take(
 def _require_images(ctx: Context) -> None:
     """Raise UsageError where nobody publishes the images of a version, such as of a checkout, and none are given."""
     version = ctx.binaries.version
-    if RELEASED.fullmatch(version) or ctx.variables.get(IMAGES) or ctx.variables.get(REPOSITORY):
+    if RELEASE.fullmatch(version) or ctx.variables.get(IMAGES) or ctx.variables.get(REPOSITORY):
         return
     what = f"the images of {version} are published nowhere"
     raise UsageError(

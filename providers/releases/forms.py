@@ -12,6 +12,9 @@ from upload.errors import UsageError
 FORMS = "vX.Y.Z, release/stable[-X.Y], ci/latest[-X.Y], pinned, file:///DIR, https://DIR, source:/DIR"
 EXACT = re.compile(r"v(\d+\.\d+)\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 SOURCE = "source:"  # what a checkout to be built begins with
+RELEASE = re.compile(
+    r"v\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?"
+)  # what the project itself publishes, images included
 MARKER = re.compile(r"(?:release/stable|ci/latest)(?:-(\d+\.\d+))?")
 
 
@@ -51,3 +54,9 @@ def checkout_of(kubernetes: str) -> Path:
     if not folder.is_absolute() or not kubernetes.isprintable() or ".." in folder.parts:
         raise UsageError(f"{kubernetes!r}: expected source:/absolute/folder")
     return folder
+
+
+def release_of(version: str) -> str:
+    """Return the release whose programs fit a vendor's cluster: ``v1.35.4`` for ``v1.35.4-gke.100`` and ``v1.35.4+k3s1``."""
+    found = RELEASE.match(version)
+    return found[0] if found else version

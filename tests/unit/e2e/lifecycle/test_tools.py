@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.lifecycle.tools import LaterBinaries, Version, release_of, resolve_version
+from e2e.lifecycle.tools import LaterBinaries, Version, resolve_version
 from e2e.settings import read_settings
 from providers.config.model import JobConfig
 from providers.contracts import Binaries, ClusterSpec, Deadline
@@ -100,18 +100,3 @@ def test_versions_that_do_not_go_together_are_an_error_of_the_first_step(
 
     assert (found.text, type(found.unresolved)) == ("v1.36.3", error)
     assert str(found.unresolved).startswith(said)
-
-
-@pytest.mark.parametrize(
-    ("version", "release"),
-    [
-        ("v1.36.3", "v1.36.3"),
-        ("v1.37.0-alpha.1", "v1.37.0-alpha.1"),
-        ("v1.37.0-alpha.1.23+0123456789abcd", "v1.37.0-alpha.1"),
-        ("v1.35.4-gke.100", "v1.35.4"),
-        ("v1.35.4+k3s1", "v1.35.4"),
-        ("unknown", "unknown"),
-    ],
-)
-def test_tests_of_the_release_fit_a_vendors_cluster(version: str, release: str) -> None:
-    assert release_of(version) == release

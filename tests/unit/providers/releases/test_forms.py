@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.releases.forms import check_form, checkout_of, folder_of
+from providers.releases.forms import check_form, checkout_of, folder_of, release_of
 from upload.errors import UsageError
 
 
@@ -67,3 +67,18 @@ def test_folder_of_reads_escapes() -> None:
 
 def test_folder_of_a_checkout_is_taken_as_it_is_written() -> None:
     assert checkout_of("source:/srv/my kube%20rnetes") == Path("/srv/my kube%20rnetes")
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [
+        ("v1.36.3", "v1.36.3"),
+        ("v1.37.0-alpha.1", "v1.37.0-alpha.1"),
+        ("v1.37.0-alpha.1.23+0123456789abcd", "v1.37.0-alpha.1"),
+        ("v1.35.4-gke.100", "v1.35.4"),
+        ("v1.35.4+k3s1", "v1.35.4"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_tests_of_the_release_fit_a_vendors_cluster(version: str, release: str) -> None:
+    assert release_of(version) == release
