@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from providers.contracts import Provider, ProviderType
-from providers.wording import nearest, visible
+from providers.wording import meant, nearest, visible
 from upload.errors import UsageError
 
 PROVIDERS: Final = "federated_e2e.providers"
@@ -31,10 +31,9 @@ class UnknownPlugin(UsageError):
     def __init__(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         self.near = nearest(name, known)
         self.known = known
-        meant = f", did you mean '{self.near}'?" if self.near else ""
         listed = ", ".join(known) or "none"
         hint = "e2e providers" if kind == "provider" else "e2e check"
-        super().__init__(f"unknown {kind} '{visible(name)}'{meant} (installed: {listed})", hint=hint)
+        super().__init__(f"unknown {kind} '{visible(name)}'{meant(self.near)} (installed: {listed})", hint=hint)
 
 
 class BrokenPlugin(UsageError):

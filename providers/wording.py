@@ -19,6 +19,11 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
     return next(iter(nearest_few(word, candidates, most=1)), "")
 
 
+def meant(near: str) -> str:
+    """Return what follows a word that nobody knows, where another one is near."""
+    return f", did you mean '{near}'?" if near else ""
+
+
 def nearest_few(word: str, candidates: Iterable[str], *, most: int = 3) -> list[str]:
     """Return the candidates that ``word`` may have been meant to be, the nearest first."""
     return difflib.get_close_matches(word[:_LONGEST_ECHO], list(candidates), n=most)

@@ -9,7 +9,7 @@ from typing import Final
 
 from providers.config.document import parse_document, read_bounded, read_document, shown_path
 from providers.config.problems import ConfigError, Place, Problem
-from providers.wording import nearest, visible
+from providers.wording import meant, nearest, visible
 from upload.errors import UsageError
 
 PARTY_FILE: Final = "party.yaml"
@@ -83,10 +83,9 @@ def find_job(ref: str, *, search: Sequence[Path]) -> Path:
         raise UsageError(f"'{visible(ref)}' is ambiguous: {listed}", hint=f"give the path, {shown_path(matches[0])}")
     names = job_names(search)
     folders = ", ".join(shown_path(folder) for folder in search) or "no folder"
-    near = nearest(ref, names)
-    meant = f", did you mean '{near}'?" if near else ""
     raise UsageError(
-        f"unknown job '{visible(ref)}'{meant} (searched {folders})", hint="e2e check, or give a file's path"
+        f"unknown job '{visible(ref)}'{meant(nearest(ref, names))} (searched {folders})",
+        hint="e2e check, or give a file's path",
     )
 
 
