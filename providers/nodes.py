@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from providers.contracts import Deadline, Node
 from providers.fanout import Limit, together
-from upload.errors import ManyErrors, NodeUnreachable
+from upload.errors import NodeUnreachable, raise_all
 
 T = TypeVar("T")
 AT_ONCE = 25
@@ -32,11 +32,7 @@ def fan_out(
             node.close()
 
     results = together({node.name: job(node) for node in nodes}, deadline, workers=limit, on_break=close)
-    failed = [result for result in results.values() if isinstance(result, Exception)]
-    if len(failed) == 1:
-        raise failed[0]
-    if failed:
-        raise ManyErrors(what, ExceptionGroup(what, failed)) from failed[0]
+    raise_all(what, [result for result in results.values() if isinstance(result, Exception)])
     return {name: result for name, result in results.items() if not isinstance(result, Exception)}
 
 

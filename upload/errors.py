@@ -208,6 +208,14 @@ class ManyErrors(HarnessError):
         self.outcome = first.outcome if isinstance(first, HarnessError) else Outcome.BUG  # type: ignore[misc]  # per instance by intent
 
 
+def raise_all(what: str, errors: Sequence[Exception]) -> None:
+    """Raise what went wrong, if anything did: one error as it is, several together as ``ManyErrors`` of ``what``."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ManyErrors(what, ExceptionGroup(what, errors)) from errors[0]
+
+
 def _hinted(error: Exception) -> str:
     hint = getattr(error, "hint", "")
     return f" ({hint})" if hint else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 
 from upload.documents import advance_latest, same_but_for_time
-from upload.errors import ManyErrors, PreconditionFailed, ResultsError, StoreError
+from upload.errors import PreconditionFailed, ResultsError, StoreError, raise_all
 from upload.journal import Journal, NoJournal
 from upload.layout import NO_CACHE, content_type
 from upload.live_log import fold_log
@@ -153,10 +153,9 @@ def _send_all(sender: _Sender, puts: Sequence[Put], tally: _Tally) -> None:
     if fatal:
         raise fatal[0]
     failed = [error for error in errors if isinstance(error, Exception)]
-    if len(failed) == 1 or sender.hopeless.is_set():
+    if failed and sender.hopeless.is_set():
         raise failed[0]
-    if failed:
-        raise ManyErrors("objects could not be stored", ExceptionGroup("upload", failed))
+    raise_all("objects could not be stored", failed)
 
 
 def _send_log(sender: _Sender, build: BuildRef, log: Put, tally: _Tally) -> None:

@@ -18,7 +18,7 @@ from providers.kubeadm.plan import API_PORT, KUBECONFIG, ClusterPlan, host_port,
 from providers.kubeadm.settings import KubeadmSettings
 from providers.reach import MACHINES, Reach, connected, read_reach, write_reach
 from providers.releases.forms import RELEASE
-from upload.errors import HarnessError, ManyErrors, ProviderError, UsageError
+from upload.errors import HarnessError, ProviderError, UsageError, raise_all
 
 if TYPE_CHECKING:
     from providers.api import Api
@@ -135,10 +135,7 @@ class KubeadmProvider:
                 self._maker.delete(ctx)
         except HarnessError as error:
             errors.append(error)
-        if len(errors) > 1:
-            raise ManyErrors("taking the machines away", ExceptionGroup("down", errors))
-        if errors:
-            raise errors[0]
+        raise_all("taking the machines away", errors)
         empty(ctx.folder)
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:

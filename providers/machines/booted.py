@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from providers.contracts import Context, Node
+from providers.kubeadm.runtime import PACKAGES
 from providers.nodes import fan_out, wait_until_reachable
 from providers.reach import Reach, connected
 
 BOOT_S = 600.0
 # a machine that boots is silent first, then refuses, and knows its user and key last
 PASSING = frozenset({"no-answer", "silent", "dropped", "closed", "denied", "no-ssh", "broken", "lost"})
-_PACKAGES = ("containerd", "containernetworking-plugins", "conntrack", "ethtool", "iptables", "socat")
 _FURNISH = f"""command -v containerd conntrack socat ethtool iptables >/dev/null && exit
 export DEBIAN_FRONTEND=noninteractive
 cloud-init status --wait >/dev/null 2>&1 || true
 apt-get -o DPkg::Lock::Timeout=300 update --quiet
-apt-get -o DPkg::Lock::Timeout=300 install --yes --quiet --no-install-recommends {" ".join(_PACKAGES)}
+apt-get -o DPkg::Lock::Timeout=300 install --yes --quiet --no-install-recommends {" ".join(PACKAGES)}
 """
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -14,7 +14,7 @@ from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
 from providers.machines.booted import furnish
 from providers.machines.gce_api import ENDPOINT, GceApi
 from providers.machines.gce_errors import Taken
-from providers.machines.gce_removal import beside, check_ours, find, gather, raise_all, remove
+from providers.machines.gce_removal import beside, check_ours, find, gather, remove
 from providers.machines.gce_resources import (
     FIREWALL,
     INSTANCE,
@@ -31,10 +31,11 @@ from providers.machines.gce_settings import GceSettings
 from providers.machines.marks import Mark, mark_of
 from providers.machines.places import Place, places, settle
 from providers.machines.runner import RUNNER, runner_cidr
+from providers.process import pause
 from providers.reach import Reach
 from providers.ssh.access import Access, Endpoint, KeyFile
 from providers.ssh.keys import make_key, public_key
-from providers.wording import nearest
+from providers.wording import meant, nearest
 from upload.errors import ProviderError, UsageError
 
 KEY_FILE = "ssh_key"
@@ -71,7 +72,7 @@ class GceMachines:
         self._lay_network(api, mark, spec, ctx)
         names = {mark.name(node): (node, role) for node, role in _nodes(spec)}
         zones = self._make_instances(api, mark, tuple(names), order, ctx)
-        looks = {name: self._look(api, mark, zones[name], name) for name in names}
+        looks = {name: partial(self._running, api, mark, zones[name], name) for name in names}
         shown = gather(api, "waiting for machines", looks)
         machines = tuple(_machine(*names[name], shown[name]) for name in names)
         self._ready(Reach(self.access(ctx), machines), ctx)
@@ -115,11 +116,11 @@ class GceMachines:
             _make(api, NETWORK, "", mark, network_body(mark))
         jobs: dict[str, Callable[[], None]] = {}
         for body in firewall_bodies(self._settings, mark, runner_cidr=runner, pod_cidr=spec.pod_cidr):
-            jobs[body["name"]] = _making(api, FIREWALL, "", mark, body)
+            jobs[body["name"]] = partial(_make, api, FIREWALL, "", mark, body)
         if self._settings.network is None:
             body = subnetwork_body(self._settings, mark)
-            jobs[body["name"]] = _making(api, SUBNETWORK, self._settings.region, mark, body)
-        raise_all("laying the network", beside(api, jobs).values())
+            jobs[body["name"]] = partial(_make, api, SUBNETWORK, self._settings.region, mark, body)
+        gather(api, "laying the network", jobs)
 
     def _make_instances(
         self, api: GceApi, mark: Mark, names: tuple[str, ...], order: tuple[Place, ...], ctx: Context
@@ -129,7 +130,7 @@ class GceMachines:
         known = ctx.folder / PLACES
         zones: dict[str, str] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
         zones |= {each.name: each.place for each in find(api, mark) if each.kind is INSTANCE}
-        looks = {name: _getting(api, zones[name], name) for name in names if name in zones}
+        looks = {name: partial(api.get, INSTANCE, zones[name], name) for name in names if name in zones}
         there = gather(api, "looking for machines", looks)
         missing = tuple(name for name in names if there.get(name) is None)
 
@@ -139,15 +140,12 @@ class GceMachines:
             bodies = {
                 name: instance_body(self._settings, mark, name, place, public_key=key) for name, place in asked.items()
             }
-            jobs = {name: _making(api, INSTANCE, asked[name].zone, mark, bodies[name]) for name in asked}
+            jobs = {name: partial(_make, api, INSTANCE, asked[name].zone, mark, bodies[name]) for name in asked}
             return beside(api, jobs)
 
         if missing:
             settle(missing, order, attempt, ctx.steps.note)
         return zones
-
-    def _look(self, api: GceApi, mark: Mark, zone: str, name: str) -> Callable[[], dict[str, Any]]:
-        return lambda: self._running(api, mark, zone, name)
 
     def _running(self, api: GceApi, mark: Mark, zone: str, name: str) -> dict[str, Any]:
         while True:
@@ -161,8 +159,7 @@ class GceMachines:
                 what = f"instance {name} in {zone} is {status}"
                 hint = "spot machines may be taken away at any time: run again" if self._settings.spot else ""
                 raise ProviderError(what, hint=hint)
-            api.deadline.check()
-            time.sleep(_LOOK_S)
+            pause(api.deadline, _LOOK_S)
 
 
 def _make(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, Any]) -> None:
@@ -177,14 +174,6 @@ def _make(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, An
         check_ours(kind, mark, there)
 
 
-def _making(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, Any]) -> Callable[[], None]:
-    return lambda: _make(api, kind, place, mark, body)
-
-
-def _getting(api: GceApi, zone: str, name: str) -> Callable[[], dict[str, Any] | None]:
-    return lambda: api.get(INSTANCE, zone, name)
-
-
 def _nodes(spec: ClusterSpec) -> tuple[tuple[str, Role], ...]:
     planes: list[tuple[str, Role]] = [(f"cp{number + 1}", "control-plane") for number in range(spec.control_planes)]
     workers: list[tuple[str, Role]] = [(f"w{number + 1}", "worker") for number in range(spec.nodes)]
@@ -197,6 +186,5 @@ def _machine(node: str, role: Role, shown: Mapping[str, Any]) -> Machine:
 
 
 def _unknown(what: str, name: str, known: set[str]) -> UsageError:
-    near = nearest(name, sorted(known))
-    meant = f", did you mean '{near}'?" if near else ""
-    return UsageError(f"GCE has no {what} '{name}'{meant}", hint=f"gcloud compute {what}s list")
+    near = meant(nearest(name, sorted(known)))
+    return UsageError(f"GCE has no {what} '{name}'{near}", hint=f"gcloud compute {what}s list")

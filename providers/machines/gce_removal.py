@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from providers.contracts import Deadline, Resource
@@ -13,7 +14,7 @@ from providers.machines.gce_api import GceApi
 from providers.machines.gce_errors import Conflict
 from providers.machines.gce_resources import KINDS, Kind
 from providers.machines.marks import Mark
-from upload.errors import ManyErrors, ProviderError
+from upload.errors import ProviderError, raise_all
 
 T = TypeVar("T")
 AT_ONCE = 16
@@ -37,10 +38,10 @@ class Found:
         return Resource(f"gce {self.kind.one}", f"{self.place}/{self.name}" if self.place else self.name)
 
 
-def beside(api: GceApi, jobs: Mapping[str, Callable[[], None]]) -> dict[str, Exception | None]:
-    """Do several things at once and return name -> what went wrong, or None."""
+def beside(api: GceApi, jobs: Mapping[str, Callable[[], T]]) -> dict[str, T | Exception]:
+    """Do several things at once and return name -> what came of it, or what went wrong."""
 
-    def job(act: Callable[[], None]) -> Callable[[Limit], None]:
+    def job(act: Callable[[], T]) -> Callable[[Limit], T]:
         return lambda _limit: act()
 
     until = Deadline.after(api.deadline.remaining_s() + GRACE_S, api.deadline.what, api.deadline.clock)
@@ -48,33 +49,16 @@ def beside(api: GceApi, jobs: Mapping[str, Callable[[], None]]) -> dict[str, Exc
     return together(made, until, workers=AT_ONCE, on_break=api.stop)
 
 
-def raise_all(what: str, errors: Iterable[Exception | None]) -> None:
-    """Raise what went wrong: one error as it is, several together."""
-    there = [error for error in errors if error is not None]
-    if len(there) == 1:
-        raise there[0]
-    if there:
-        raise ManyErrors(what, ExceptionGroup(what, there)) from there[0]
-
-
 def gather(api: GceApi, what: str, jobs: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-    """Ask several things at once and return name -> answer. Raises: what went wrong, all of it."""
-    answers: dict[str, T] = {}
-
-    def keep(name: str, ask: Callable[[], T]) -> Callable[[], None]:
-        return lambda: answers.update({name: ask()})
-
-    raise_all(what, beside(api, {name: keep(name, ask) for name, ask in jobs.items()}).values())
-    return answers
+    """Do several things at once and return name -> what came of it. Raises: what went wrong, all of it."""
+    results = beside(api, jobs)
+    raise_all(what, [result for result in results.values() if isinstance(result, Exception)])
+    return {name: result for name, result in results.items() if not isinstance(result, Exception)}
 
 
 def find(api: GceApi, mark: Mark | None) -> tuple[Found, ...]:
     """Return what carries the mark of one run, or of any run. Nothing without a mark is ever returned."""
-
-    def look(kind: Kind) -> Callable[[], tuple[dict[str, Any], ...]]:
-        return lambda: api.list(kind, kind.filter_of(mark))
-
-    listed = gather(api, "listing", {kind.many: look(kind) for kind in KINDS})
+    listed = gather(api, "listing", {kind.many: partial(api.list, kind, kind.filter_of(mark)) for kind in KINDS})
     found = (
         Found(kind, _place(kind, each), each["name"], carried)
         for kind in KINDS
@@ -93,7 +77,11 @@ def remove(api: GceApi, look: Callable[[], tuple[Found, ...]]) -> None:
     while found := look():
         errors: list[Exception] = []
         for stage in sorted({each.kind.stage for each in found}):
-            jobs = {each.resource.name: _deletion(api, each) for each in found if each.kind.stage == stage}
+            jobs = {
+                each.resource.name: partial(api.delete, each.kind, each.place, each.name)
+                for each in found
+                if each.kind.stage == stage
+            }
             errors += [error for error in beside(api, jobs).values() if error is not None]
         if final := [error for error in errors if not isinstance(error, Conflict)]:
             raise_all("deleting", final)
@@ -111,10 +99,6 @@ def check_ours(kind: Kind, mark: Mark, there: Mapping[str, Any]) -> None:
     if carried is None or carried.slug != mark.slug:
         what = f"there is a {kind.one} {there['name']} without this run's mark: it is left alone"
         raise ProviderError(what, hint=f"gcloud compute {kind.many} describe {there['name']}")
-
-
-def _deletion(api: GceApi, found: Found) -> Callable[[], None]:
-    return lambda: api.delete(found.kind, found.place, found.name)
 
 
 def _place(kind: Kind, resource: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from providers.releases.programs import Program
 from providers.releases.sources import Sources
 from providers.releases.supply import Refused, Staged, Want, cached, download, one_file
 from providers.releases.wire import Wire
-from upload.errors import CommandError, DeadlineExceeded, ManyErrors, ProviderError
+from upload.errors import CommandError, DeadlineExceeded, ProviderError, raise_all
 
 TAIL_LINES = 6
 T = TypeVar("T")
@@ -154,7 +154,4 @@ def _raise_worst(fatal: Sequence[Exception]) -> None:
         for error in fatal:
             if isinstance(error, kind):
                 raise error
-    if len(fatal) == 1:
-        raise fatal[0]
-    if fatal:
-        raise ManyErrors("getting programs", ExceptionGroup("releases", list(fatal))) from fatal[0]
+    raise_all("getting programs", fatal)
