@@ -6,7 +6,6 @@ import http.client
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from providers.hosts.taking import take
 from providers.kubeadm.balancer import PORT, UNIT, serve_endpoint
 from tests.hosts.clusters import differences, states
 from tests.hosts.test_pod_network import FOUR, OWNER, reached, within
+from tests.support.http_server import running
 from tests.support.lab.fixtures import FreshHosts
 from tests.support.lab.labs import Lab
 from tests.support.lab.values import LabHost
@@ -70,10 +70,9 @@ def control_planes(lab: Lab, folder: Path, *names: str) -> Iterator[Mapping[str,
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate", folder / "key")
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(ControlPlane(name, str(lab.names.gateway), context)) for name in names}
+        servers = {name: ControlPlane(name, str(lab.names.gateway), context) for name in names}
         for server in servers.values():
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-            stack.callback(server.shutdown)
+            stack.enter_context(running(server))
         yield servers
 
 

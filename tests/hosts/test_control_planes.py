@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
+from providers._usable import wait_until
 from providers.api import Api
-from providers.contracts import ClusterSpec
+from providers.contracts import ClusterSpec, Deadline
 from tests.hosts.clusters import differences, lab_context, lab_provider, states
 from tests.support.lab import Lab
 from tests.support.lab.fixtures import FreshHosts
-from upload.errors import ProviderError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.full]
 
@@ -47,12 +46,12 @@ def test_the_cluster_answers_while_one_api_server_is_gone(
 
 
 def nodes_within(kubeconfig: Path, seconds: float) -> list[str]:
-    give_up = time.monotonic() + seconds
-    while True:
-        try:
-            with Api(kubeconfig) as api:
-                return sorted(n["metadata"]["name"] for page in api.pages("/api/v1/nodes") for n in page)
-        except ProviderError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.5)
+    names: list[str] = []
+
+    def look() -> str:
+        with Api(kubeconfig) as api:
+            names[:] = sorted(n["metadata"]["name"] for page in api.pages("/api/v1/nodes") for n in page)
+        return ""
+
+    wait_until("nodes", look, Deadline.after(seconds, "asking for nodes"), every_s=0.5)
+    return names

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-import subprocess
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from providers.contracts import Binaries, ClusterSpec, Context, Deadline, Download, Provider
 from providers.kubeadm.actions import ACTIONS
 from tests.hosts.clusters import differences, lab_context, lab_provider, lab_settings, states
 from tests.hosts.faults import BreakAt
+from tests.support.http_server import running
 from tests.support.lab import Lab
 from tests.support.lab.fixtures import FreshHosts
 from upload.errors import HarnessError, ManyErrors, NodeUnreachable, StepError
@@ -166,25 +166,14 @@ class Publishes:
 
 
 @contextmanager
-def served(folder: Path, address: str) -> Iterator[tuple[str, str]]:
-    """Give the address of an HTTPS server of a folder, and its certificate."""
-    made = ("-subj", "/CN=lab", "-addext", f"subjectAltName=IP:{address}", "-keyout", "key.pem", "-out", "cert.pem")
-    subprocess.run(
-        ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *made),
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+def served(folder: Path, address: str) -> Iterator[tuple[str, bytes]]:
+    """Give the address of an HTTPS server of a folder, and the certificate of its authority."""
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(address).configure_cert(tls)
     server = ThreadingHTTPServer((address, 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
     server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"https://{address}:{server.server_port}", (folder / "cert.pem").read_text()
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with running(server):
+        yield f"https://{address}:{server.server_port}", authority.cert_pem.bytes()
 
 
 def test_a_published_program_with_a_wrong_sum_is_told(host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path) -> None:
@@ -193,7 +182,7 @@ def test_a_published_program_with_a_wrong_sum_is_told(host_lab: Lab, fresh_hosts
     came = hashlib.sha256(b"not the kubelet").hexdigest()
     provider, context = lab_provider(hosts, programs="fetched"), lab_context(tmp_path / "c1", hosts)
     with served(tmp_path, str(host_lab.names.gateway)) as (root, certificate):
-        host_lab.run("h1", "cd; cat > ca.pem; echo cacert=$PWD/ca.pem > .curlrc", stdin=certificate.encode())
+        host_lab.run("h1", "cd; cat > ca.pem; echo cacert=$PWD/ca.pem > .curlrc", stdin=certificate)
         before = states(host_lab, hosts)
         secret = root.replace("https://", "https://user:secret-word@")
 

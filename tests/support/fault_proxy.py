@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.support.gcs_rules import Rules
 from tests.support.http_messages import Answer, Request
+from tests.support.http_server import running
 
 __all__ = ["Act", "Exchange", "Fault", "FaultProxy", "Request", "fault_proxy"]
 
@@ -199,11 +200,5 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
     proxy = FaultProxy(upstream)
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield proxy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

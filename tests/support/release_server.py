@@ -16,6 +16,7 @@ from pathlib import Path
 
 from providers.releases.programs import PROGRAMS
 from providers.releases.sources import Hosts, Platform, Sources
+from tests.support.http_server import running
 
 LINUX = Platform("linux", "amd64")
 ETCD, KWOK, COREDNS = "v3.6.8", "v0.8.0", "v1.14.2"  # what the pins of the default version say
@@ -223,15 +224,12 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[ReleaseServer]:
     """Serve an empty layout on loopback, with TLS when a context is given."""
     release = ReleaseServer()
     handler = type("Handler", (_Handler,), {"release": release})
-    with _Quiet(("127.0.0.1", 0), handler) as server:
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        release.root = f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    server = _Quiet(("127.0.0.1", 0), handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    release.root = f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
+    with running(server):
         try:
             yield release
         finally:
             release.let_go.set()
-            server.shutdown()
-            thread.join(5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.support.clouds import discovery
 from tests.support.clouds.gce import Call, Compute, Said
+from tests.support.http_server import running
 
 
 class _Server(ThreadingHTTPServer):
@@ -85,12 +85,6 @@ def serving(compute: Compute) -> Iterator[str]:
     """Serve a fake and give its address. What it had to refuse fails the test."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.compute = compute
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
     assert compute.refused == []

@@ -9,13 +9,14 @@ import hashlib
 import json
 import re
 import tarfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.support.http_server import running
 
 OCI = "application/vnd.oci.image"
 BLOCK_BYTES = 1 << 20
@@ -118,11 +119,5 @@ def image_registry(archive: Path, address: str) -> Iterator[str]:
     """Give ``address:port`` of a registry over plain HTTP."""
     server = ThreadingHTTPServer((address, 0), partial(_Handler, shelf_of(archive)))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="registry")
-    thread.start()
-    try:
+    with running(server):
         yield f"{address}:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
