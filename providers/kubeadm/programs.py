@@ -80,7 +80,7 @@ def install(site: Site) -> None:
         site.run(marker, WHAT, "systemctl", "daemon-reload")
 
     site.each(on, WHAT)
-    put(site, ("kubeadm", "kubelet", "kubectl"))
+    put(site, ("kubelet", "kubeadm", "kubectl"))
 
 
 def put(site: Site, names: Sequence[str], markers: Sequence[Marker] | None = None) -> None:
