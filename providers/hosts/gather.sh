@@ -9,7 +9,7 @@ say() {
 
 entries() { # what lies in a folder, by full name; an empty folder is no trace of anything
     for folder in "$@"; do
-        [ -d "$folder" ] && find "$folder" -mindepth 1 -maxdepth 1 | sort | head -n 20
+        [ -d "$folder" ] && find -H "$folder" -mindepth 1 -maxdepth 1 | sort | head -n 20
     done
     true
 }

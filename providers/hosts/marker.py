@@ -1,4 +1,4 @@
-"""Changes a machine and remembers on it how to undo each change, before it is made. The rules stand in ``marker.sh``."""
+"""Changes a machine and remembers on it how to undo each change, before it is made. The rules stand in ``SCRIPTS``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from providers.hosts.facts import script
 from providers.hosts.owner import Owner, parse_owner
 from upload.errors import CommandError, StepError, UsageError
 
+# one after the other they are what runs on a machine
+SCRIPTS = ("journal.sh", "kinds.sh", "packages.sh", "pods.sh", "verbs.sh")
 _LAST_LINE = re.compile(r"[^\n]*\Z")
 _FULL = "no space left on device"
 _NOT_OURS = 97
@@ -67,13 +69,20 @@ class Marker:
         """Take a file that a command on the machine is about to write; what was there comes back."""
         self._change("file", path)
 
-    def own_tree(self, path: str) -> None:
-        """Take a folder that is not there or empty: whatever anybody puts below it goes when the machine is given back."""
-        self._change("tree", path)
+    def own_tree(self, path: str, *, kept: bool = False) -> None:
+        """Take a folder that is not there or empty: whatever anybody puts below it goes when the machine is given back.
+
+        ``kept``: one that has something in it is not refused but comes back as it is now.
+        """
+        self._change("tree", path, *(["kept"] if kept else []))
 
     def own_link(self, name: str) -> None:
         """Take the name of a network link that a command on the machine is about to make; one of that name is refused."""
         self._change("link", name)
+
+    def own_links(self, pattern: str) -> None:
+        """Take the network links whose whole name matches an extended regular expression; any that is there is refused."""
+        self._change("links", pattern)
 
     def own_routes(self, destinations: Sequence[str]) -> None:
         """Take destinations that a command on the machine is about to lay routes to; any that has a route is refused."""
@@ -89,7 +98,7 @@ class Marker:
         self._change("mount", path, *mount)
 
     def enable_unit(self, name: str) -> None:
-        """Enable and start a systemd unit. One that was enabled before stays enabled."""
+        """Enable and start a systemd unit. One that was enabled or ran before still is, and does, afterwards."""
         self._change("unit", name)
 
     def restart_at_the_end(self, unit: str) -> None:
@@ -99,6 +108,10 @@ class Marker:
     def set_sysctl(self, name: str, value: str) -> None:
         """Set a kernel setting until the machine is given back; ``name`` with dots."""
         self._change("sysctl", name, value)
+
+    def own_sysctls(self, names: Sequence[str]) -> None:
+        """Have kernel settings put back that somebody on the machine will change; those that it lacks are left out."""
+        self._change("sysctls", *names)
 
     def load_module(self, name: str) -> None:
         """Load a kernel module, if it is not there."""
@@ -139,7 +152,7 @@ class Marker:
         self.call("release")
 
     def call(self, verb: str, *args: str) -> Output:
-        """Run a verb of ``marker.sh``."""
+        """Run a verb of ``verbs.sh``, or a change."""
         return call(self.node, self.run, (verb, *args), deadline=self.deadline)
 
     def _change(self, kind: str, *args: str) -> None:
@@ -159,12 +172,17 @@ def put_mark(node: Node, owner: Owner, *, deadline: Deadline) -> Owner:
 
 
 def call(node: Node, run: str, words: Sequence[str], *, deadline: Deadline) -> Output:
-    """Run ``marker.sh`` on a machine for a run. Raises: StepError for what it refuses."""
+    """Run a verb or a change on a machine for a run. Raises: StepError for what it refuses."""
     try:
-        return node.run(("sh", "-s", "--", run, *words), deadline=deadline, stdin=script("marker.sh"))
+        return node.run(("sh", "-s", "--", run, *words), deadline=deadline, stdin=changing())
     except CommandError as exc:
         what = " ".join(words[:2] if words[0] != "packages" else ("install", *words[1:]))
         raise step_error(what, exc) from exc
+
+
+def changing() -> bytes:
+    """Return the script that changes a machine."""
+    return b"".join(map(script, SCRIPTS))
 
 
 def step_error(what: str, error: CommandError) -> StepError:

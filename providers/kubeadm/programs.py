@@ -27,9 +27,23 @@ TREES = (
     "/run/cni-ipam-state",
     "/usr/libexec/kubernetes",
 )
-# what the kubelet would set for the whole machine; recorded, it is put back
-SYSCTLS = {"net.ipv4.ip_forward": "1", "vm.overcommit_memory": "1", "kernel.panic": "10", "kernel.panic_on_oops": "1"}
 MODULES = ("overlay", "br_netfilter")
+SYSCTLS = {"net.ipv4.ip_forward": "1"}  # asked for by kubeadm
+# what others set for the whole machine. Source: kubernetes, setupKernelTunables in pkg/kubelet/cm and
+# pkg/proxy: for node ports on 127.0.0.1, and as a patch of conntrack says
+SET_BY_OTHERS = (
+    "vm.overcommit_memory",
+    "vm.panic_on_oom",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "kernel.keys.root_maxkeys",
+    "kernel.keys.root_maxbytes",
+    "net.ipv4.conf.all.route_localnet",
+    "net.netfilter.nf_conntrack_max",
+    "net.netfilter.nf_conntrack_tcp_be_liberal",
+    "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
+    "net.netfilter.nf_conntrack_tcp_timeout_established",
+)
 # kubeadm's own unit and drop-in in one. Source: kubernetes/release, cmd/krel/templates/latest
 KUBELET_UNIT = f"""[Unit]
 Description=kubelet
@@ -72,10 +86,11 @@ def install(site: Site) -> None:
     def on(marker: Marker) -> None:
         for tree in TREES:
             marker.own_tree(tree)
-        for name, value in SYSCTLS.items():
-            marker.set_sysctl(name, value)
         for module in MODULES:
             marker.load_module(module)
+        for name, value in SYSCTLS.items():
+            marker.set_sysctl(name, value)
+        marker.own_sysctls(SET_BY_OTHERS)
         marker.write_file(UNIT, KUBELET_UNIT.encode())
         site.run(marker, WHAT, "systemctl", "daemon-reload")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from providers.hosts.marker import Marker
+from providers.hosts.owner import LINKS
 from providers.kubeadm.documents import kubelet
 from providers.kubeadm.plan import ClusterPlan
 from providers.kubeadm.programs import BIN
@@ -23,8 +24,16 @@ MANIFESTS_PLUGINS = "/opt/cni/bin"
 _VERSION = re.compile(r"\bv?(?P<major>[0-9]+)\.(?P<minor>[0-9]+)\.[0-9]+")
 # one that is not of Debian's package, such as Docker's containerd.io, stays what it is
 _MISSING = 'for p in "$@"; do case $p in containerd) command -v containerd >/dev/null || echo "$p" ;; *) echo "$p" ;; esac; done'
-_HELD = 'ls -A "$1" 2>/dev/null || true'  # a machine's own folder of plugins is used as it is
-_COPY = 'mkdir -p "$2" && cp --update "$1"/* "$2"/'
+# what a machine has of its own stays; each comes whole or not at all
+_COPY = """set -eu
+mkdir -p "$2"
+for plugin in "$1"/*; do
+    name=${plugin##*/}
+    [ ! -e "$2/$name" ] || continue
+    cp "$plugin" "$2/.$name.half"
+    mv "$2/.$name.half" "$2/$name"
+done
+"""
 _ANSWERS = """n=0
 until ctr version >/dev/null 2>&1; do
     n=$((n + 1))
@@ -45,8 +54,9 @@ def install(site: Site) -> None:
         packages = site.run(marker, WHAT, "sh", "-c", _MISSING, "missing", *PACKAGES).split()
         marker.install_packages(packages)
         _check_version(site, marker)
-        if site.plan.manifest and not site.run(marker, WHAT, "sh", "-c", _HELD, "held", MANIFESTS_PLUGINS):
-            marker.own_tree(MANIFESTS_PLUGINS)
+        if site.plan.manifest:
+            marker.own_links(LINKS)
+            marker.own_tree(MANIFESTS_PLUGINS, kept=True)
             site.run(marker, WHAT, "sh", "-c", _COPY, "copy", PACKAGED_PLUGINS, MANIFESTS_PLUGINS)
         text = config_toml(site.plan, pause).encode()
         marker.restart_at_the_end("containerd")

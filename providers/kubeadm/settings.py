@@ -69,6 +69,10 @@ class KubeadmSettings(BaseModel):
             for path in _paths(patch):
                 if path in RESERVED:
                     raise ValueError(f"{kind}.{'.'.join(path)} is set by the provider")
+        if patches.get("KubeProxyConfiguration", {}).get("mode") == "ipvs":
+            raise ValueError(
+                "KubeProxyConfiguration.mode ipvs leaves on machines what cannot be told from others': use nftables"
+            )
         return patches
 
 

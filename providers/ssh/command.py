@@ -22,7 +22,7 @@ _SKIP_TO_FENCE = 'while IFS= read -r line && [ "$line" != "$0" ]; do :; done; ex
 class Mark:
     """What every process on a machine carries in its environment: the run, and the session of ours that started it.
 
-    By it a later session finds what was left running (providers/hosts/marker.sh).
+    By it a later session finds what was left running (providers/hosts/journal.sh).
     """
 
     run: str

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from providers.contracts import Deadline, Node
-from providers.hosts.marker import Change, Marker
+from providers.hosts.marker import Marker
 from providers.hosts.owner import Owner
 from providers.hosts.preflight import Wanted
 from providers.hosts.taking import give_back, take
@@ -44,7 +44,7 @@ ls -A /etc /etc/systemd/system /etc/cni /var/lib /srv /run/netns 2>&1
 ps -eo comm= | grep -e containerd-shim -e sleep
 ctr -n k8s.io containers ls -q; ctr -n k8s.io images ls -q; ctr -n k8s.io snapshots ls
 iptables-save | grep -e ^-A -e '^:.* - '; nft list tables | grep -v -e ' filter$' -e ' nat$'
-ip -o link | sed 's/@.*//; s/ mtu .*//' | cut -d ' ' -f 2; systemctl is-active containerd e2e-test; systemctl is-enabled containerd
+ip -o link | sed 's/@.*//; s/ mtu .*//' | cut -d ' ' -f 2; systemctl is-active containerd e2e-test e2e-mine; systemctl is-enabled containerd e2e-mine
 true
 """
 
@@ -76,6 +76,9 @@ def state(node: Node) -> str:
 def test_a_booted_machine_is_fit_and_given_back_as_it_was(user: str, fresh_hosts: FreshHosts, tmp_path: Path) -> None:
     """Without one rule switched off: as root, and as a user who becomes root by sudo."""
     with reached(tmp_path, *fresh_hosts(2, user=user)) as nodes:
+        for node in nodes:
+            node.put(UNIT, "/etc/systemd/system/e2e-mine.service", deadline=within())
+            node.run(("systemctl", "start", "e2e-mine"), deadline=within())
         before = fan_out(nodes, state, what="looking", deadline=within())
         for node, marker in zip(nodes, taken(nodes).values(), strict=True):
             started = node.run(STARTED, deadline=within()).stdout
@@ -84,12 +87,14 @@ def test_a_booted_machine_is_fit_and_given_back_as_it_was(user: str, fresh_hosts
             node.run(("systemctl", "daemon-reload"), deadline=within())
             marker.enable_unit("e2e-test")
             marker.enable_unit("containerd")
+            marker.enable_unit("e2e-mine")  # it ran without being enabled
             marker.load_module("br_netfilter")
             marker.own_link("e2e-vx")
             vxlan = ("type", "vxlan", "id", "7", "dstport", "4789", "local", node.addresses[0])
             node.run(("ip", "link", "add", "e2e-vx", *vxlan), deadline=within())
             assert node.run(("systemctl", "is-active", "e2e-test"), deadline=within()).stdout == "active\n"
-            assert Change("unit", "containerd") not in marker.changes(), "it was enabled before"
+            units = [(change.subject, change.former) for change in marker.changes() if change.kind == "unit"]
+            assert units == [("e2e-test", ""), ("e2e-mine", "active ")], "containerd was enabled and ran"
             assert node.run(STARTED, deadline=within()).stdout == started, "it ran already"
         give_back(nodes, OWNER.run, deadline=within())
 

@@ -36,7 +36,8 @@ spec:
       containers:
       - name: net
         image: IMAGE
-        command: [sh, -c, "ls /plugins/ptp && cp /net/10-net.conflist /etc/cni/net.d/ && sleep 100000"]
+        securityContext: {capabilities: {add: [NET_ADMIN]}}
+        command: [sh, -c, "ip link add cni0 type bridge; ls /plugins/ptp && touch /plugins/theirs && cp /net/10-net.conflist /etc/cni/net.d/ && sleep 100000"]
         volumeMounts:
         - {name: net, mountPath: /net}
         - {name: etc, mountPath: /etc/cni/net.d}
@@ -51,6 +52,7 @@ spec:
 
 def test_a_manifest_connects_the_pods(host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path) -> None:
     hosts = fresh_hosts(1)
+    host_lab.run("h1", "mkdir -p /opt/cni/bin; echo mine > /opt/cni/bin/mine; echo mine > /opt/cni/bin/dhcp")
     before = states(host_lab, hosts)
     manifest = tmp_path / "net.yaml"
     manifest.write_text(MANIFEST.replace("IMAGE", Images.upstream().busybox))
@@ -60,7 +62,8 @@ def test_a_manifest_connects_the_pods(host_lab: Lab, fresh_hosts: FreshHosts, tm
     cluster = provider.up(spec, context)  # ends with a pod that answers
 
     assert cluster.nodes == ("h1",)
-    assert host_lab.run("h1", "ls /etc/cni/net.d").split() == ["10-net.conflist"]
+    assert host_lab.run("h1", "ls /etc/cni/net.d; cat /opt/cni/bin/dhcp").split() == ["10-net.conflist", "mine"]
+    assert host_lab.run("h1", "ls -d /opt/cni/bin/theirs /sys/class/net/cni0").splitlines()
     assert provider.up(spec, context) == cluster
     provider.down(context)
     left = differences(before, states(host_lab, hosts))

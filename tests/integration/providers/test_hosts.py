@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from providers.contracts import Deadline, Node, Resource
-from providers.hosts.facts import script
-from providers.hosts.marker import Change, Marker, put_mark
-from providers.hosts.owner import Owner
-from providers.hosts.preflight import UnfitMachines, Wanted
-from providers.hosts.taking import give_back, still_marked, take
+from providers.contracts import Node, Resource
+from providers.hosts.marker import Change, Marker, changing, put_mark
+from providers.hosts.owner import LINKS, Owner
+from providers.hosts.preflight import UnfitMachines
+from providers.hosts.taking import give_back, still_marked
 from providers.ssh.access import Access, Endpoint, KeyFile
 from providers.ssh.session import Ssh
 from tests.support.copied_host import CopiedHost, copied_host, enter, need_program
+from tests.support.taken_host import JOB, NOW_S, OURS, SNAPSHOT, mark, reached, taken, within
 from upload.errors import CommandError, ManyErrors, ProviderError, StepError, UsageError
-
-NOW_S = 1_795_000_000
-JOB = "ci-kubernetes-e2e-lab"
-OURS = Owner(f"{JOB}-20260102000000", "me@here", NOW_S, NOW_S + 3600)
-# a copy has no systemd, shares this machine's id, and lacks what this machine lacks
-WANTED = Wanted(
-    ignored=frozenset({"init", "machine-id", "programs", "os", "modules", "sysctls", "disk", "memory", "cores"})
-)
-
-# everything of a machine that a change may touch
-SNAPSHOT = """
-cd /
-{ find etc mnt srv -xdev; find var/lib -xdev -maxdepth 2 ! -path 'var/lib/apt/*' ! -path 'var/lib/dpkg/*'; } | sort | tr '\\n' '\\0' | xargs -0 stat -c '%A %U %N' --
-find etc -xdev -type f -print0 | sort -z | xargs -0 sha256sum --
-dpkg-query -W
-ip -o link | sed 's/ mtu .*//'
-ip route
-ip -6 route | grep -v ^fe80
-ip6tables-save | grep -e ^-A -e '^:.* - '
-iptables-save | grep -e ^-A -e '^:.* - '
-cut -d ' ' -f 2 /proc/mounts
-cat /proc/sys/net/ipv4/ip_forward
-"""
 
 # what was taken before, as a command that may be done again makes it
 NETWORK = """
@@ -57,40 +32,6 @@ for tables in iptables ip6tables; do
     $tables -t nat -A E2E-POST -m comment --comment 'out of the cluster' -j MASQUERADE
 done
 """
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[CopiedHost]:
-    with copied_host(tmp_path / "w1", "w1") as host:
-        yield host
-
-
-@contextmanager
-def reached(folder: Path, run: str, *hosts: CopiedHost) -> Iterator[list[Node]]:
-    with Ssh(Access("root", KeyFile(hosts[0].key)), pins=folder / "pins", run=run) as ssh:
-        nodes: list[Node] = []
-        for number, host in enumerate(hosts, 1):
-            nodes.append(ssh.node(f"w{number}", "worker", Endpoint("127.0.0.1", host.port)))
-        yield nodes
-
-
-@pytest.fixture
-def nodes(host: CopiedHost, tmp_path: Path) -> Iterator[list[Node]]:
-    with reached(tmp_path, OURS.run, host) as nodes:
-        yield nodes
-
-
-def within(seconds: float = 60.0) -> Deadline:
-    return Deadline.after(seconds, "the test")
-
-
-def taken(nodes: list[Node], owner: Owner = OURS) -> Marker:
-    return take(nodes, owner, deadline=within(), wanted=WANTED)["w1"]
-
-
-def mark(host: CopiedHost) -> object:
-    text = host.sh("cat /var/lib/federated-e2e/owner.json 2>/dev/null || true")
-    return json.loads(text) if text else None
 
 
 # ---- whose it is
@@ -370,13 +311,32 @@ def test_a_line_that_was_cut_in_the_middle_was_never_acted_upon(then: str, host:
             lambda m: m.own_chain("filter", "X"),
             "the chain X is there already",
         ),
+        (
+            "ip link add x1 type bridge",
+            lambda m: m.own_links("x.*"),
+            "links are there already and are not ours: x1",
+        ),
+        ("touch /etc/x", lambda m: m.own_tree("/etc/x"), "/etc/x is there already and is no folder"),
         ("ip6tables -N X", lambda m: m.own_chain("filter", "X"), "the chain X is there already"),
         ("mount -t tmpfs x /mnt", lambda m: m.mount("/mnt", "-t", "tmpfs", "x"), "/mnt is a mount already"),
         ("iptables -N KUBE-X", lambda m: m.own_pods(), "there are packet rules of somebody's Kubernetes"),
         ("mkdir -p /etc/x", lambda m: m.write_file("/etc/x", b""), "/etc/x is a folder"),
         ("true", lambda m: m.set_sysctl("net.no.such", "1"), "there is no sysctl net.no.such"),
     ],
-    ids=["tree", "link", "route", "route of IPv6", "chain", "chain of IPv6", "mount", "pods", "folder", "sysctl"],
+    ids=[
+        "tree",
+        "link",
+        "route",
+        "route of IPv6",
+        "chain",
+        "links",
+        "file for a tree",
+        "chain of IPv6",
+        "mount",
+        "pods",
+        "folder",
+        "sysctl",
+    ],
 )
 def test_what_is_not_ours_is_refused_and_stays(
     made: str, change: Callable[[Marker], None], says: str, host: CopiedHost, nodes: list[Node]
@@ -432,6 +392,81 @@ def test_a_machine_that_lost_our_mark_is_not_changed(host: CopiedHost, nodes: li
     assert host.sh(SNAPSHOT) == before
 
 
+@pytest.mark.parametrize("made", ["mkdir /srv/data", "true"], ids=["an empty folder", "nothing yet"])
+def test_a_tree_that_lies_elsewhere_is_emptied_there(made: str, host: CopiedHost, nodes: list[Node]) -> None:
+    host.sh(f"{made}; ln -s /srv/data /var/lib/kubelet")
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+
+    for _ in range(2):
+        marker.own_tree("/var/lib/kubelet")
+        host.sh("touch /var/lib/kubelet/config.yaml")
+    assert marker.changes() == (Change("tree", "/srv/data", "empty" if "mkdir" in made else ""),)
+    host.sh("mkdir -p /var/lib/kubelet/pods/x && mount -t tmpfs x /var/lib/kubelet/pods/x")
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_a_tree_that_is_kept_comes_back_with_what_was_in_it(host: CopiedHost, nodes: list[Node]) -> None:
+    host.sh("mkdir -p /etc/plugins; echo mine > /etc/plugins/ptp; chmod 750 /etc/plugins; ln -s ptp /etc/plugins/x")
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+
+    for _ in range(2):
+        marker.own_tree("/etc/plugins", kept=True)
+        host.sh("echo theirs > /etc/plugins/ptp; echo theirs > /etc/plugins/calico; rm -f /etc/plugins/x")
+    for number in range(20):
+        kill_after(host, 0.004 * number, OURS.run, "undo")
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+
+
+def test_a_disk_that_is_full_keeps_nothing_from_coming_back(host: CopiedHost, nodes: list[Node]) -> None:
+    host.sh("mkdir -m 700 /var/lib/federated-e2e; mount -t tmpfs -o size=64k x /var/lib/federated-e2e")
+    host.sh("echo mine > /var/lib/federated-e2e/file; mkdir /etc/data")
+    marker = taken(nodes)
+    marker.write_file("/var/lib/federated-e2e/file", b"ours")
+    marker.own_tree("/etc/data")
+    host.sh("touch /etc/data/x; cat /dev/zero > /var/lib/federated-e2e/full 2>/dev/null", check=False)
+
+    marker.call("undo")
+
+    assert host.sh("cat /var/lib/federated-e2e/file; ls /etc/data; cat /var/lib/federated-e2e/changes") == "mine\n"
+
+
+def test_settings_that_others_will_change_are_put_back(host: CopiedHost, nodes: list[Node]) -> None:
+    marker = taken(nodes)
+    names = ["net.ipv4.conf.all.route_localnet", "net.no.such", "net.ipv4.ip_local_port_range", "kernel.osrelease"]
+    was = host.sh("cat /proc/sys/net/ipv4/ip_local_port_range")
+
+    for _ in range(2):
+        marker.own_sysctls(names)
+        host.sh(
+            "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; echo 20000 30000 > /proc/sys/net/ipv4/ip_local_port_range"
+        )
+    assert [change.subject for change in marker.changes()] == [names[0], *names[2:]]
+    marker.give_back()
+
+    assert (
+        host.sh("cat /proc/sys/net/ipv4/conf/all/route_localnet /proc/sys/net/ipv4/ip_local_port_range") == f"0\n{was}"
+    )
+
+
+def test_links_of_programs_that_we_do_not_know_go_by_their_names(host: CopiedHost, nodes: list[Node]) -> None:
+    host.sh("ip link add wg0 type bridge")
+    before = host.sh(SNAPSHOT)
+    marker = taken(nodes)
+
+    for _ in range(2):
+        marker.own_links(LINKS)
+        host.sh("ip link add cni0 type bridge; ip link add cali1 type veth peer name cali2", check=False)
+    marker.give_back()
+
+    assert host.sh(SNAPSHOT) == before
+
+
 def test_what_cannot_be_recorded_is_refused_before_it_is_sent(nodes: list[Node]) -> None:
     marker = taken(nodes)
 
@@ -457,96 +492,6 @@ def test_a_full_disk_leaves_the_file_that_was_there(host: CopiedHost, nodes: lis
     assert host.sh("cat /mnt/file; ls -A /mnt") == "mine\nfile\n"
 
 
-# ---- packages
-
-
-REPOSITORY = """
-set -e
-mkdir -p /repo && cd /repo
-build() { # NAME VERSION DEPENDS
-    mkdir -p "$1/DEBIAN" "$1/usr/share/$1" "$1/etc/$1"
-    echo "$2" > "$1/usr/share/$1/version"
-    echo setting > "$1/etc/$1/conf"
-    echo "/etc/$1/conf" > "$1/DEBIAN/conffiles"
-    printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: t <t@example.com>\\n%sDescription: test\\n' \
-        "$1" "$2" "${3:+Depends: $3
-}" > "$1/DEBIAN/control"
-    dpkg-deb --build -Znone "$1" "$1_$2.deb" > /dev/null
-    { cat "$1/DEBIAN/control"
-      echo "Filename: ./$1_$2.deb"
-      echo "Size: $(stat -c %s "$1_$2.deb")"
-      echo "SHA256: $(sha256sum "$1_$2.deb" | cut -d ' ' -f 1)"
-      echo; } >> Packages
-    rm -r "$1"
-}
-build e2e-old 1
-dpkg -i e2e-old_1.deb > /dev/null
-rm Packages
-build e2e-lib 1
-build e2e-tool 1 e2e-lib
-build e2e-old 2
-build e2e-bold 1 'e2e-old (>= 2)'
-build e2e-addon 1 e2e-tool
-rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apt/apt.conf.d/*proxy* /var/lib/apt/lists/*
-echo 'deb [trusted=yes] file:/repo ./' > /etc/apt/sources.list
-"""
-
-
-@pytest.fixture
-def repository(host: CopiedHost) -> None:
-    host.sh(REPOSITORY)
-
-
-@pytest.mark.usefixtures("repository")
-def test_packages_that_we_installed_go_and_others_stay(host: CopiedHost, nodes: list[Node]) -> None:
-    before = host.sh(SNAPSHOT)
-    marker = taken(nodes)
-    for _ in range(2):
-        marker.install_packages(["e2e-tool", "e2e-old"])
-    marker.write_file("/etc/e2e-tool/conf", b"ours\n")
-
-    assert marker.changes() == (
-        Change("packages", "e2e-lib e2e-tool"),
-        Change("file", "/etc/e2e-tool/conf", marker.changes()[1].former),
-    )
-    assert host.sh("cat /usr/share/e2e-tool/version /etc/e2e-tool/conf") == "1\nours\n"
-    marker.give_back()
-
-    assert host.sh(SNAPSHOT) == before
-
-
-@pytest.mark.usefixtures("repository")
-def test_a_package_that_would_upgrade_another_one_is_refused(host: CopiedHost, nodes: list[Node]) -> None:
-    marker = taken(nodes)
-    with pytest.raises(StepError) as caught:
-        marker.install_packages(["e2e-bold"])
-
-    assert str(caught.value) == "install e2e-bold on w1: it would change packages that are there: e2e-old"
-    assert marker.changes() == ()
-    assert host.sh("cat /usr/share/e2e-old/version") == "1\n"
-
-
-@pytest.mark.usefixtures("repository")
-def test_a_package_that_is_nowhere_is_said(nodes: list[Node]) -> None:
-    with pytest.raises(StepError, match="install e2e-none on w1: E: Unable to locate package e2e-none"):
-        taken(nodes).install_packages(["e2e-none"])
-
-
-@pytest.mark.usefixtures("repository")
-def test_somebodys_package_that_needs_ours_is_not_removed(host: CopiedHost, nodes: list[Node]) -> None:
-    marker = taken(nodes)
-    marker.install_packages(["e2e-tool"])
-    host.sh("apt-get -q --yes install e2e-addon")
-
-    with pytest.raises(StepError, match="e2e-addon was installed by somebody and needs what we installed"):
-        marker.give_back()
-    assert host.sh("cat /usr/share/e2e-addon/version") == "1\n"
-
-    host.sh("apt-get -q --yes purge e2e-addon")
-    marker.give_back()
-    assert mark(host) is None
-
-
 # ---- what tests do
 
 
@@ -570,7 +515,7 @@ def change_everything(marker: Marker, host: CopiedHost) -> None:
 
 def kill_after(host: CopiedHost, seconds: float, run: str, *words: str) -> None:
     argv = [*enter(host.pid, host.root), "timeout", "-s", "KILL", f"{seconds:.3f}", "sh", "-s", "--", run, *words]
-    subprocess.run(argv, input=script("marker.sh"), capture_output=True, timeout=60, check=False)
+    subprocess.run(argv, input=changing(), capture_output=True, timeout=60, check=False)
 
 
 def sleep_there(node: Node, seconds: str) -> None:

@@ -19,12 +19,16 @@ rules() { # not the empty tables that asking for rules makes
         "$t-save" | sed -e '/^[#*]/d' -e '/^COMMIT/d' -e 's/ \[[0-9:]*\]//' -e '/^:[A-Z]* ACCEPT$/d' -e "s/^/$t /"
     done
 }
+tables() { nft list tables | grep -v -E ' (filter|nat|mangle|raw|security)$' | sort; } # the others are iptables's
 links() { ip -o link | sed -e 's/^[0-9]*: //' -e 's/ mtu .*//' -e 's/@.*//' | sort; }
-routes() { ip route | sort; }
+routes() { { ip route; ip rule; ip -6 route; ip -6 rule; } | sort; }
 mounts() { cut -d ' ' -f 2,3 /proc/mounts | sort; }
 processes() { ps -eo comm= | grep -v -e '^kworker' -e '^ps$' -e '^sort$' -e '^sh$' -e '^sed$' -e '^grep$' -e '^sshd' -e sftp -e '^(sd-pam)' | sort -u; }
 units() { systemctl list-unit-files --no-legend --state enabled | sort; }
-sysctls() { sysctl net.ipv4.ip_forward net.ipv4.conf.all.forwarding; }
+sysctls() { # of the network, which each host has its own of; others that a kubelet sets are the whole machine's
+    sysctl -a --ignore | grep '^net\.' | grep -v -e '^net\.netfilter\.nf_conntrack_count'
+}
+chosen() { apt-mark showmanual; }
 pods() { ctr namespaces ls -q; for what in containers images tasks snapshots; do ctr -n k8s.io $what ls; done; }
 say package packages
 say file files
@@ -36,5 +40,7 @@ say mount mounts
 say process processes
 say unit units
 say sysctl sysctls
+say chosen chosen
+say nft tables
 say pod pods
 true

@@ -32,7 +32,7 @@ def test_a_mark_is_read_as_it_was_written(owner: Owner) -> None:
 
 
 def test_a_mark_is_written_as_the_shell_reads_it() -> None:
-    """marker.sh finds the run by its line."""
+    """journal.sh finds the run by its line."""
     assert Owner(RUN, "me@here", 1, 2).to_json() == (
         f'{{\n "claimed_s": 1,\n "expires_s": 2,\n "owner": "me@here",\n "run": "{RUN}"\n}}\n'
     )
