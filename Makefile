@@ -12,7 +12,8 @@ READY := $(VENV)/.ready
 JOB ?= local
 RESULTS ?= _results/bucket
 HOSTS ?= 2
-export JOB RESULTS HOSTS
+SHARD ?= 1/1
+export JOB RESULTS HOSTS SHARD
 PYTEST := $(BIN)/python -m pytest
 LAB := tests/support/lab
 PACKAGES := e2e providers upload dashboard_feed
@@ -59,8 +60,8 @@ test: $(READY) test-deps ## run every test but the full matrices
 test-unit: $(READY) ## run the unit tests only, without the slow ones
 	$(PYTEST) tests/unit -m "not slow and not full"
 
-test-full: $(READY) test-deps ## run the full matrices and write docs/reports/
-	$(PYTEST) -m full --timeout 1800 --report-dir=docs/reports
+test-full: $(READY) test-deps ## run the full matrices and write docs/reports/ (SHARD=1/2 for one of two halves); goes on after a cut
+	$(PYTEST) -m full --timeout 1800 --report-dir=docs/reports --shard "$$SHARD"
 
 test-deps: $(READY) ## fetch what tests need: Debian packages when root, and programs
 	@tests/support/install-debian-packages
