@@ -63,6 +63,11 @@ def service_account_missing(api: Api, namespace: str) -> str:
     return ""
 
 
+def unready(api: Api) -> str:
+    """Say that the API server is not ready; empty when it is."""
+    return "" if api.text("/readyz") == "ok" else "it is not ready"
+
+
 def nodes_missing(api: Api, names: Collection[str], *, taints_removed: bool = True) -> str:
     """Say which of the nodes are not usable yet and why; empty when all are.
 

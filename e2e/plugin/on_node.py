@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,11 +13,13 @@ from providers.hosts.boots import boot_of, note_boot
 from providers.nodes import wait_until_reachable
 from providers.reach import connected, read_reach
 from providers.ssh.failures import PASSING
-from upload.errors import NodeUnreachable
+from upload.errors import CommandError, NodeUnreachable
 
 COMMAND_S = 60.0
 REBOOT_S = 180.0
 LONGEST_S = 300
+LOOK_S = 1.0
+GOING_DOWN = frozenset({"denied"})  # systemd lets nobody in but root then
 FILL = "/var/lib/kubelet/.e2e-fill"
 _CUT = "E2E-CUT"
 # the undoing is armed on the machine before anything is done: it comes when we are dead, too
@@ -25,10 +28,13 @@ systemctl stop "$1.timer" "$1.service" 2>/dev/null || true
 systemctl reset-failed "$1.timer" "$1.service" 2>/dev/null || true
 systemd-run --quiet --unit "$1" --on-active="$2" --timer-property=AccuracySec=1s sh -c "$3"
 """
-_DISARM = 'systemctl stop "$1.timer"; sh -c "$2"'
+_DISARM = 'sh -c "$2"; systemctl stop "$1.timer"'  # in this order: we may be cut between the two
 _CUT_OFF = f"""set -eu
 for family in iptables ip6tables; do
     $family -w -N {_CUT}
+    if [ $family = ip6tables ]; then # how neighbours find each other: without these our connection ends, too
+        for kind in 135 136; do $family -w -A {_CUT} -p icmpv6 --icmpv6-type $kind -j RETURN; done
+    fi
     $family -w -A {_CUT} -i lo -j RETURN
     $family -w -A {_CUT} -o lo -j RETURN
     $family -w -A {_CUT} -p tcp --dport "$1" -j RETURN
@@ -73,12 +79,21 @@ class OnNode:
         """Reboot the machine and return once it runs commands again. Its pods are started anew."""
         deadline = Deadline.after(REBOOT_S, f"rebooting {self.name}")
         before = boot_of(self.node, deadline=deadline)
-        with suppress(NodeUnreachable):  # as it shall be
-            self.node.run(("sh", "-c", "systemctl reboot; sleep 60"), deadline=deadline)
-        wait_until_reachable(self.node, passing=PASSING, deadline=deadline)
-        if boot_of(self.node, deadline=deadline) == before:
-            raise NodeUnreachable(self.name, "awake", "it did not reboot")
+        with suppress(NodeUnreachable, CommandError):  # as it shall be: the shell may end before the connection
+            self.node.run(("systemctl", "reboot"), deadline=deadline)
+        while self._boot(deadline) in (before, None):
+            if deadline.remaining_s() <= LOOK_S:
+                raise NodeUnreachable(self.name, "awake", "it did not reboot")
+            time.sleep(LOOK_S)
         note_boot(self.node, deadline=deadline)  # it was meant: the provider did not lose the machine
+
+    def _boot(self, deadline: Deadline) -> str | None:
+        """Return the machine's boot, or None while it goes down."""
+        wait_until_reachable(self.node, passing=PASSING | GOING_DOWN, deadline=deadline)
+        try:
+            return boot_of(self.node, deadline=deadline)
+        except (NodeUnreachable, CommandError):
+            return None
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:

@@ -19,12 +19,13 @@ _SECTION = re.compile(r"== (?P<name>[a-z-]+)")
 _ASSIGNED = re.compile(r"""(?P<name>[A-Z_]+)=(?P<quote>["']?)(?P<value>[^"']*)(?P=quote)""")
 _MEMORY = re.compile(r"(?P<name>MemTotal|SwapTotal):\s+(?P<kib>[0-9]+) kB")
 _LISTENS = re.compile(r"LISTEN\s+[0-9]+\s+[0-9]+\s+(?P<address>\S+):(?P<port>[0-9]+)\s")
+_DATAGRAMS = re.compile(r"UNCONN\s+[0-9]+\s+[0-9]+\s+(?P<address>\S+):(?P<port>[0-9]+)\s")
 _PROCESS = re.compile(r'users:\(\("(?P<name>[^"]*)",pid=(?P<pid>[0-9]+)')
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A TCP port somebody listens on. ``address``: as ss prints it; ``process``: its name, or empty."""
+    """A port somebody listens on. ``address``: as ss prints it; ``process``: its name, or empty."""
 
     address: str
     port: int
@@ -44,7 +45,8 @@ class Facts:
     """One machine. ``skew_s``: how far its clock is ahead of ours, ``skew_error_s``: at most that wrong.
 
     ``modules``: name -> loaded, loadable or missing; ``missing``: programs that are not there; ``unconfigured``: what
-    dpkg complains of; ``kubernetes``, ``cni``: files that somebody's cluster left; ``links``: of the network; ``owner``: the text of owner.json.
+    dpkg complains of; ``listeners``: of TCP, ``datagrams``: of UDP; ``drop_ins``: files that change how a kubelet is
+    started; ``kubernetes``, ``cni``: files that somebody's cluster left; ``links``: of the network; ``owner``: the text of owner.json.
     """
 
     os_id: str
@@ -63,6 +65,8 @@ class Facts:
     missing: tuple[str, ...]
     unconfigured: tuple[str, ...]
     listeners: tuple[Listener, ...]
+    datagrams: tuple[Listener, ...]
+    drop_ins: tuple[str, ...]
     kubernetes: tuple[str, ...]
     cni: tuple[str, ...]
     links: tuple[str, ...]
@@ -110,7 +114,9 @@ def parse_facts(printed: str, *, before_s: float, after_s: float) -> Facts:
         sysctls=dict(_sysctl(line) for line in sections["sysctls"]),
         missing=tuple(visible(line) for line in sections["missing"]),
         unconfigured=tuple(visible(line) for line in sections["audit"] if line.strip()),
-        listeners=tuple(_listener(line) for line in sections["ports"] if line.strip()),
+        listeners=tuple(_listener(line, _LISTENS) for line in sections["ports"] if line.strip()),
+        datagrams=tuple(_listener(line, _DATAGRAMS) for line in sections["datagrams"] if line.strip()),
+        drop_ins=tuple(visible(line) for line in sections["drop-ins"]),
         kubernetes=tuple(sections["kubernetes"]),
         cni=tuple(sections["cni"]),
         links=tuple(sections["links"]),
@@ -175,8 +181,8 @@ def _sysctl(line: str) -> tuple[str, Sysctl]:
     return key, Sysctl(value.strip(), state == "writable")
 
 
-def _listener(line: str) -> Listener:
-    found = _LISTENS.match(line + " ")
+def _listener(line: str, form: re.Pattern[str]) -> Listener:
+    found = form.match(line + " ")
     if found is None:
         raise ValueError(f"no listening port: {visible(line)!r}")
     process = _PROCESS.search(line)

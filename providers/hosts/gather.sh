@@ -49,6 +49,12 @@ programs() {
     done
 }
 
+drop_ins() { # what else than its unit says how a kubelet is started
+    for folder in /etc /run /usr/local/lib /usr/lib; do
+        entries "$folder/systemd/system/kubelet.service.d"
+    done
+}
+
 say clock date +%s.%N
 say os cat /etc/os-release
 say kernel uname -sr
@@ -65,6 +71,8 @@ say sysctls sysctls
 say missing programs
 say audit dpkg --audit
 say ports ss -Hltnp
+say datagrams ss -Hlun
+say drop-ins drop_ins
 say kubernetes entries /etc/kubernetes /var/lib/kubelet /var/lib/etcd /var/lib/rancher /var/snap/microk8s
 say cni entries /etc/cni/net.d
 say links ls /sys/class/net

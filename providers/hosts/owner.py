@@ -16,6 +16,8 @@ HOME = "/var/lib/federated-e2e"
 OWNER_FILE = f"{HOME}/owner.json"
 MARK_BYTES = 4096
 
+# kubeadm reset leaves networks of pods; what they made outside of files goes with a boot
+_CLEAN = "kubeadm reset --force; rm -rf /etc/kubernetes /etc/cni/net.d /var/lib/kubelet /var/lib/etcd && reboot"
 _RUN = re.compile(r"[a-z0-9][a-z0-9.-]{1,120}")
 # what networks of pods make on machines, by names that nothing else has; a regular expression also for grep -E
 LINKS = r"cni[0-9]*|flannel\.[0-9]+|cali.*|vxlan\.calico|cilium.*|lxc.*|weave|kube-(ipvs0|bridge)|antrea.*|ovn.*"
@@ -108,7 +110,7 @@ def _foreign(node: str, traces: tuple[str, ...]) -> Problem:
     more = f" and {len(traces) - 3} more" if len(traces) > 3 else ""
     shown = ", ".join(visible(trace) for trace in traces[:3])
     what = f"somebody's cluster is or was on it ({shown}{more}), and it does not carry our mark: it is left alone"
-    return Problem(node, "owner", what, "use another machine, or clean it yourself, such as by: kubeadm reset")
+    return Problem(node, "owner", what, f"use another machine, or if nobody needs that cluster: {_CLEAN}")
 
 
 def _age(seconds: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from providers.contracts import Role
 from providers.hosts.facts import Facts
@@ -50,9 +50,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a job asks of machines. ``vxlan``: the pod network needs it; ``ignored``: rules that its config switches off."""
+    """What a job asks of machines.
 
-    vxlan: bool = False
+    ``vxlan``: the UDP port of its tunnels, if it lays some; ``ports``: name of a machine -> TCP ports besides those of its
+    role; ``ignored``: rules that its config switches off.
+    """
+
+    vxlan: int | None = None
+    ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
 
 
@@ -69,7 +74,7 @@ class UnfitMachines(ProviderError):
 
 def check(machines: Sequence[Machine], wanted: Wanted) -> tuple[Problem, ...]:
     """Return every problem, by machine in their order."""
-    modules = (*MODULES, "vxlan") if wanted.vxlan else MODULES
+    modules = (*MODULES, "vxlan") if wanted.vxlan is not None else MODULES
     twins = _twins(machines)
     problems = [
         Problem(machine.name, rule, what, mend)
@@ -77,6 +82,7 @@ def check(machines: Sequence[Machine], wanted: Wanted) -> tuple[Problem, ...]:
         for rule, what, mend in (
             *(found for look in _RULES for found in look(machine)),
             *_modules(machine, modules),
+            *_ports(machine, wanted),
             *twins[machine.name],
         )
     ]
@@ -142,20 +148,30 @@ def _clock(machine: Machine) -> _Found:
         yield "clock", what, "timedatectl set-ntp true   (and look at: timedatectl timesync-status)"
 
 
-def _ports(machine: Machine) -> _Found:
+def _drop_ins(machine: Machine) -> _Found:
+    for path in machine.facts.drop_ins:
+        what = f"{path} changes how the kubelet is started: another one would be tested"
+        yield "kubelet", what, f"apt-get purge kubeadm kubelet, or remove {path}; systemctl daemon-reload"
+
+
+def _ports(machine: Machine, wanted: Wanted) -> _Found:
     if machine.is_used:
         return
+    needed = (*PORTS[machine.role], *wanted.ports.get(machine.name, ()))
     for listener in machine.facts.listeners:
-        if listener.port in PORTS[machine.role]:
+        if listener.port in needed:
             by = f" by {listener.process}" if listener.process else ""
             yield (
                 "ports",
                 f"port {listener.port} is taken{by}",
                 f"ss -ltnp 'sport = :{listener.port}'; stop what listens",
             )
+    if wanted.vxlan in {listener.port for listener in machine.facts.datagrams}:
+        what = f"UDP port {wanted.vxlan}, which the tunnels need, is taken"
+        yield "ports", what, f"ss -lunp 'sport = :{wanted.vxlan}'; stop what listens"
 
 
-_RULES: tuple[Callable[[Machine], _Found], ...] = (_system, _programs, _size, _settings, _clock, _ports)
+_RULES: tuple[Callable[[Machine], _Found], ...] = (_system, _programs, _size, _settings, _clock, _drop_ins)
 
 
 def _modules(machine: Machine, wanted: Sequence[str]) -> _Found:

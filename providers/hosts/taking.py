@@ -10,7 +10,7 @@ from providers.hosts.marker import Marker, put_mark
 from providers.hosts.owner import OWNER_FILE, BadMark, Owner, Standing, held, judge, parse_owner
 from providers.hosts.preflight import Machine, Problem, UnfitMachines, Wanted, check
 from providers.nodes import fan_out
-from upload.errors import NodeUnreachable
+from upload.errors import DeadlineExceeded, NodeUnreachable, ProviderError
 
 
 def take(
@@ -61,8 +61,10 @@ def inspect(
     def look(node: Node) -> Facts | Problem:
         try:
             return gather(node, deadline=deadline)
-        except NodeUnreachable as error:
-            return Problem(node.name, "ssh", str(error).removeprefix(f"{node.name}: "), error.hint)
+        except (ProviderError, DeadlineExceeded) as error:
+            rule = "ssh" if isinstance(error, NodeUnreachable) else "answers"
+            mend = error.hint or "log in and look: a shell that hangs or prints something at its start is in the way"
+            return Problem(node.name, rule, str(error).removeprefix(f"{node.name}: "), mend)
 
     problems, machines = [], []
     former: dict[str, Owner | None] = {}

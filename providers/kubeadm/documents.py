@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from providers.kubeadm.plan import API_PORT, CRI_SOCKET, Bootstrap, ClusterPlan, Member
+from providers.kubeadm.plan import API_PORT, CRI_SOCKET, MADE_BY, Bootstrap, ClusterPlan, Member
 
 _API = "kubeadm.k8s.io/v1beta4"
 
@@ -17,7 +17,7 @@ def init_documents(plan: ClusterPlan, first: Member, bootstrap: Bootstrap) -> st
     init = {
         "apiVersion": _API,
         "kind": "InitConfiguration",
-        "bootstrapTokens": [{"token": bootstrap.token, "ttl": f"{bootstrap.ttl_s}s"}],
+        "bootstrapTokens": [{"token": bootstrap.token, "ttl": f"{bootstrap.ttl_s}s", "description": MADE_BY}],
         "certificateKey": bootstrap.certificate_key,
         "localAPIEndpoint": {"advertiseAddress": first.address, "bindPort": API_PORT},
         "nodeRegistration": _registration(first, plan),

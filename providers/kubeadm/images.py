@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from providers.hosts.marker import Marker
+from providers.kubeadm.plan import CRI_SOCKET
 from providers.kubeadm.programs import BIN
 from providers.kubeadm.runtime import images
 from providers.kubeadm.site import Site
@@ -31,7 +32,8 @@ def supply(site: Site) -> None:
                 missing -= held
         if missing and marker.node.role == "control-plane":
             elsewhere = ("--image-repository", site.plan.repository) if site.plan.repository else ()
-            argv = (f"{BIN}/kubeadm", "config", "images", "pull", "--kubernetes-version", site.plan.version, *elsewhere)
+            pull = (f"{BIN}/kubeadm", "config", "images", "pull", "--cri-socket", CRI_SOCKET)
+            argv = (*pull, "--kubernetes-version", site.plan.version, *elsewhere)
             site.run(marker, WHAT, *argv)  # a worker's kubelet pulls the few that it needs
 
     site.each(on, WHAT)

@@ -12,6 +12,7 @@ import yaml
 
 from providers._kubeconfig import keep_secrets
 from providers._private import write_private
+from providers._usable import unready, wait_until
 from providers.hosts.marker import Marker
 from providers.kubeadm.documents import init_documents
 from providers.kubeadm.plan import CRI_SOCKET
@@ -24,6 +25,7 @@ ADMIN = "/etc/kubernetes/admin.conf"
 # on a control plane; what it caches goes with the cluster
 KUBECTL = (f"{BIN}/kubectl", "--kubeconfig", ADMIN, "--cache-dir", "/etc/kubernetes/.kubectl")
 KUBELET_LINES = 15
+REACH_S = 60.0
 # a kubeadm that was killed cannot go on: what it made is undone, and it is done anew. Its document comes on stdin,
 # through a pipe, since /dev/stdin may be a socket, and is never on disk.
 _ONCE = """set -eu
@@ -85,7 +87,10 @@ def kubelet_log(site: Site, marker: Marker) -> str:
 
 
 def fetch_kubeconfig(site: Site) -> None:
-    """Write the administrator's kubeconfig into the run's private folder; it names the address that we reach."""
+    """Write the administrator's kubeconfig into the run's private folder; it names the address that we reach.
+
+    Raises: StepError where nothing answers there: a jump host is for SSH only.
+    """
     text = site.run(site.first, "Fetch the kubeconfig", "cat", ADMIN)
     try:
         document = yaml.safe_load(text)
@@ -94,6 +99,13 @@ def fetch_kubeconfig(site: Site) -> None:
         raise ProviderError(f"{ADMIN} on {site.first.node.name} is no kubeconfig") from exc
     write_private(site.kubeconfig, document)
     keep_secrets(site.kubeconfig, site.ctx.keep_secret)
+    bounded = site.ctx.deadline.at_most(REACH_S, "reaching the API server")
+    with site.api() as api:
+        try:
+            wait_until("Kubeconfig", lambda: unready(api), bounded)
+        except StepError as error:
+            what = f"the API server cannot be reached from here at {site.server}, which all that follows needs: {error}"
+            raise StepError("Kubeconfig", what, hint=f"curl --insecure https://{site.server}/readyz") from error
 
 
 def ca_hash(kubeconfig: dict[str, Any]) -> str:

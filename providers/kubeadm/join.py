@@ -6,17 +6,20 @@ import base64
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from providers._usable import create_missing, wait_until
 from providers.api import Api, ApiRefused
 from providers.hosts.marker import Marker
 from providers.kubeadm.documents import init_documents, join_document
 from providers.kubeadm.init import ca_hash, is_done, once
+from providers.kubeadm.plan import MADE_BY
 from providers.kubeadm.programs import BIN
 from providers.kubeadm.site import Site, member
 
 WHAT = "kubeadm join"
 SECRETS = "/api/v1/namespaces/kube-system/secrets"
+TOKENS = f"{SECRETS}?fieldSelector=type=bootstrap.kubernetes.io/token"
 CERTIFICATES = "kubeadm-certs"
 CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 _UPLOAD = 'cat | "$0" init phase upload-certs --upload-certs --config /dev/stdin >/dev/null'
@@ -44,10 +47,16 @@ def join_workers(site: Site) -> None:
 
 
 def close(site: Site) -> None:
-    """Take back what let machines join."""
+    """Take back what let machines join, also what calls that were killed left."""
     with site.api() as api:
-        api.delete(f"{SECRETS}/bootstrap-token-{site.bootstrap.token_id}")
+        for secret in (secret for page in api.pages(TOKENS) for secret in page):
+            if _told(secret, "description") == MADE_BY:
+                api.delete(f"{SECRETS}/{secret['metadata']['name']}")
         api.delete(f"{SECRETS}/{CERTIFICATES}")
+
+
+def _told(secret: dict[str, Any], key: str) -> str:
+    return base64.b64decode(secret.get("data", {}).get(key, "")).decode(errors="replace")
 
 
 def _undone(site: Site, markers: Sequence[Marker]) -> list[Marker]:
@@ -76,6 +85,7 @@ def _admit(site: Site) -> None:
     token_id = site.bootstrap.token_id
     until = datetime.now(UTC) + timedelta(seconds=site.bootstrap.ttl_s)
     plain = {
+        "description": MADE_BY,
         "token-id": token_id,
         "token-secret": site.bootstrap.token_secret,
         "expiration": until.strftime("%Y-%m-%dT%H:%M:%SZ"),

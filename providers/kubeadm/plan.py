@@ -13,6 +13,7 @@ CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 API_PORT = 6443
 KUBECONFIG = "kubeconfig"  # the administrator's, in the private folder of the cluster
 TOKEN_TTL_S = 30 * 60
+MADE_BY = "federated-e2e"  # by which tokens of earlier calls are known
 
 _LETTERS = string.ascii_lowercase + string.digits
 

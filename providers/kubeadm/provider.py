@@ -73,7 +73,8 @@ class KubeadmProvider:
         with connected(reach, run=ctx.run, folder=ctx.folder) as nodes:
             with ctx.steps.step("Take the machines"):
                 # machines that were refused are not there for dump and down, which would fail on them, too
-                markers = _take(nodes, spec, ctx, on_fit=lambda: write_reach(ctx.folder, reach))
+                balanced = self._balanced(spec)
+                markers = _take(nodes, spec, ctx, balanced=balanced, on_fit=lambda: write_reach(ctx.folder, reach))
             site = self._site(spec, ctx, reach, markers)
             later = self._upgraded(site, spec)
             if later is None or not upgrade.is_begun(site):
@@ -155,6 +156,10 @@ class KubeadmProvider:
         with connected(known, run=ctx.run, folder=ctx.folder) as nodes:
             yield nodes
 
+    def _balanced(self, spec: ClusterSpec) -> bool:
+        """Say whether the endpoint of several control planes is served by the first machine."""
+        return not self._settings.control_plane_endpoint and spec.control_planes > 1
+
     def _site(self, spec: ClusterSpec, ctx: Context, reach: Reach, markers: Mapping[str, Marker]) -> Site:
         from providers.kubeadm import balancer
         from providers.kubeadm.site import Site, Supplies
@@ -164,7 +169,7 @@ class KubeadmProvider:
             ctx.keep_secret(secret)
         first = reach.machines[0]
         given = self._settings.control_plane_endpoint
-        balanced = not given and spec.control_planes > 1
+        balanced = self._balanced(spec)
         port = balancer.PORT if balanced else API_PORT
         server = given or host_port(first.endpoint.host, port)
         names = {machine.endpoint.host for machine in reach.machines if machine.role == "control-plane"}
@@ -215,14 +220,18 @@ def provider_of(maker: Any) -> type[KubeadmProvider]:
 
 
 def _take(
-    nodes: Sequence[Node], spec: ClusterSpec, ctx: Context, *, on_fit: Callable[[], object]
+    nodes: Sequence[Node], spec: ClusterSpec, ctx: Context, *, balanced: bool, on_fit: Callable[[], object]
 ) -> Mapping[str, Marker]:
     from providers.hosts.owner import Owner
     from providers.hosts.preflight import Wanted
     from providers.hosts.taking import take
+    from providers.kubeadm import balancer, pod_script
 
     owner = Owner(ctx.run, ctx.owner, int(time.time()), ctx.expires_s)
-    wanted = Wanted(vxlan=spec.network == "vxlan")
+    wanted = Wanted(
+        vxlan=pod_script.PORT if spec.network == "vxlan" else None,
+        ports={nodes[0].name: (balancer.PORT,)} if balanced else {},
+    )
     return take(nodes, owner, deadline=ctx.deadline, wanted=wanted, on_fit=on_fit)
 
 

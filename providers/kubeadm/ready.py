@@ -17,6 +17,7 @@ from upload.errors import StepError
 WHAT = "Wait until ready"
 NAMESPACES = "/api/v1/namespaces"
 HEALTH_PORT = 8080
+KUBELETS_S = 60.0
 SYSTEM = {
     "CoreDNS": "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
     "kube-proxy": "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy",
@@ -36,6 +37,9 @@ def wait(site: Site) -> None:
             wait_until("Nodes ready", lambda: nodes_missing(api, names), site.ctx.deadline)
         except StepError as error:
             raise _with_logs(site, error) from error
+        # a unit of the machine's own may start another one; after an upgrade it takes a moment
+        bounded = site.ctx.deadline.at_most(KUBELETS_S, "the version of the kubelets")
+        wait_until("Kubelets", lambda: _other_kubelets(api, site.supplies.kubelet.version), bounded)
         for what, path in SYSTEM.items():
             wait_until(f"{what} ready", partial(_unavailable, api, path), site.ctx.deadline)
         coredns = next(name for name in images(site) if component(name) == "coredns")
@@ -90,6 +94,13 @@ def _unavailable(api: Api, path: str) -> str:
     else:
         wanted, there = workload.get("spec", {}).get("replicas", 1), status.get("readyReplicas", 0)
     return "" if 0 < wanted <= there else f"{there} of {wanted} are ready"
+
+
+def _other_kubelets(api: Api, version: str) -> str:
+    """Name the nodes whose kubelet is not of this version; empty when there is none."""
+    nodes = [node for page in api.pages("/api/v1/nodes") for node in page]
+    told = {node["metadata"]["name"]: node["status"].get("nodeInfo", {}).get("kubeletVersion", "") for node in nodes}
+    return ", ".join(f"{name} runs {found}, not {version}" for name, found in told.items() if found != version)
 
 
 def _with_logs(site: Site, error: StepError) -> StepError:

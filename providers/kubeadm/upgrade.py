@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from providers._usable import wait_until
-from providers.api import Api
+from providers._usable import unready, wait_until
 from providers.hosts.marker import Marker
 from providers.kubeadm import images, programs, ready
 from providers.kubeadm.documents import upgrade_document
@@ -21,6 +20,7 @@ WHAT = "Upgrade"
 BEGUN = "/etc/kubernetes/.e2e-upgrade"  # on the first machine; below a tree that is taken away with the cluster
 DONE = "/etc/kubernetes/.e2e-upgraded"  # on each machine, with its version
 DRAIN_S = 180
+OVER = "global timeout reached"  # says kubectl where pods could not be evicted in time: it names them, and would again
 TRIES = 3
 _UPGRADE = 'cat | "$0" upgrade "$@" --config /dev/stdin >&2'
 _IS_BEGUN = f"[ ! -e {BEGUN} ] || echo begun"
@@ -41,10 +41,7 @@ def upgrade(site: Site) -> None:
     programs.put(site, ("kubeadm",))
     images.supply(site)
     for marker in (*site.control_planes, *site.workers):  # one drained machine at a time
-        with site.ctx.steps.step(f"{WHAT} {marker.node.name}"):
-            _upgrade(site, marker)
-    with site.api() as api:
-        wait_until("Nodes upgraded", lambda: _old(api, site.plan.version), site.ctx.deadline)
+        _upgrade(site, marker)
     ready.wait(site)
 
 
@@ -52,17 +49,20 @@ def _upgrade(site: Site, marker: Marker) -> None:
     version, name = site.plan.version, marker.node.name
     if site.run(marker, WHAT, "sh", "-c", 'cat "$1" 2>/dev/null || true', "cat", DONE).strip() == version:
         return
+    step = site.ctx.steps.step
     words = ("apply", "--yes") if marker is site.first else ("node",)
     document = upgrade_document(site.plan).encode()
-    with with_kubelet_log(site, marker, "kubeadm upgrade"):
+    with step(f"{WHAT} {name}: kubeadm"), with_kubelet_log(site, marker, "kubeadm upgrade"):
         argv = ("sh", "-c", _UPGRADE, f"{BIN}/kubeadm", *words)
         _steadily(site, lambda: site.run(marker, "kubeadm upgrade", *argv, stdin=document))
-    flags = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--timeout={DRAIN_S}s")
-    _steadily(site, lambda: site.run(site.first, "Drain", *KUBECTL, "drain", name, *flags))
-    programs.put(site, ("kubelet", "kubectl"), (marker,))
-    site.run(marker, WHAT, "systemctl", "restart", "kubelet")
-    _steadily(site, lambda: site.run(site.first, "Uncordon", *KUBECTL, "uncordon", name))
-    site.run(marker, WHAT, "sh", "-c", 'cat > "$1"', "write", DONE, stdin=version.encode())
+    with step(f"{WHAT} {name}: drain"):
+        flags = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--timeout={DRAIN_S}s")
+        _steadily(site, lambda: site.run(site.first, "Drain", *KUBECTL, "drain", name, *flags))
+    with step(f"{WHAT} {name}: kubelet"):
+        programs.put(site, ("kubelet", "kubectl"), (marker,))
+        site.run(marker, WHAT, "systemctl", "restart", "kubelet")
+        _steadily(site, lambda: site.run(site.first, "Uncordon", *KUBECTL, "uncordon", name))
+        site.run(marker, WHAT, "sh", "-c", 'cat > "$1"', "write", DONE, stdin=version.encode())
 
 
 def _steadily(site: Site, act: Callable[[], object]) -> None:
@@ -73,20 +73,11 @@ def _steadily(site: Site, act: Callable[[], object]) -> None:
     """
     with site.api() as api:
         for again in reversed(range(TRIES)):
-            wait_until(
-                "API server", lambda: "" if api.text("/readyz") == "ok" else "it is not ready", site.ctx.deadline
-            )
+            wait_until("API server", lambda: unready(api), site.ctx.deadline)
             try:
                 act()
-            except StepError:
-                if not again:
+            except StepError as error:
+                if not again or OVER in error.output_tail:
                     raise
             else:
                 return
-
-
-def _old(api: Api, version: str) -> str:
-    """Name the nodes whose kubelet is not of this version yet; empty when there is none."""
-    nodes = [node for page in api.pages("/api/v1/nodes") for node in page]
-    told = {node["metadata"]["name"]: node["status"].get("nodeInfo", {}).get("kubeletVersion", "") for node in nodes}
-    return ", ".join(f"{name} runs {found}" for name, found in told.items() if found != version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,23 +58,26 @@ def load_key(identity: KeyFile) -> asyncssh.SSHKey:
         raise UsageError(f"{identity} is no private key: {exc}", hint=f"ssh-keygen -y -f {identity.path}") from exc
 
 
-async def agent_keys(identity: Agent) -> tuple[asyncssh.SSHAgentClient, list[asyncssh.SSHKeyPair]]:
+async def agent_keys(identity: Agent, *, within_s: float) -> tuple[asyncssh.SSHAgentClient, list[asyncssh.SSHKeyPair]]:
     """Return an agent, to be closed after the login, and the keys it holds. Raises: UsageError, ProviderError."""
     import asyncssh
 
     try:
-        agent = await asyncssh.connect_agent(str(identity.socket))
+        async with asyncio.timeout(within_s):
+            agent = await asyncssh.connect_agent(str(identity.socket))
     except OSError as exc:
         raise UsageError(
             f"the SSH agent {identity.socket} does not answer: {exc.strerror or exc}",
             hint="eval $(ssh-agent) && ssh-add",
         ) from exc
     try:
-        keys = list(await agent.get_keys())
-    except ValueError as exc:
+        async with asyncio.timeout(within_s):
+            keys = list(await agent.get_keys())
+    except (ValueError, TimeoutError) as exc:
         agent.close()
+        why = f"it says nothing for {within_s:g} s" if isinstance(exc, TimeoutError) else exc
         raise ProviderError(
-            f"the SSH agent {identity.socket} does not show its keys: {exc}", hint="ssh-add -l"
+            f"the SSH agent {identity.socket} does not show its keys: {why}", hint="ssh-add -l"
         ) from exc
     if not keys:
         agent.close()

@@ -88,7 +88,7 @@ class Link:
         try:
             keys: list[Any] = []
             if isinstance(identity, Agent):
-                agent, keys = await agent_keys(identity)
+                agent, keys = await agent_keys(identity, within_s=target.patience.connect_s)
             else:
                 keys = [load_key(identity)]
             tunnel = await self._tunnel.connection() if self._tunnel else None

@@ -63,23 +63,25 @@ def differences(before: Mapping[str, list[str]], after: Mapping[str, list[str]])
     return found
 
 
-def write_config(folder: Path, hosts: Sequence[LabHost], *, nodes: int = 1, **more: Any) -> Path:
+def write_config(
+    folder: Path, hosts: Sequence[LabHost], *, nodes: int = 1, cluster: Mapping[str, Any] | None = None, **more: Any
+) -> Path:
     """Write the lab's config with these hosts as its machines, and return its path."""
     config = yaml.safe_load((CONFIGS / "ubuntu-lab.yaml").read_text(encoding="utf-8"))
     config["provider"] = {"name": "ubuntu", **lab_settings(hosts)}
-    config["cluster"] = {"control_planes": len(hosts) - nodes, "nodes": nodes}
+    config["cluster"] = {"control_planes": len(hosts) - nodes, "nodes": nodes, **(cluster or {})}
     path = folder / "ubuntu-lab.yaml"
     path.write_text(yaml.safe_dump({**config, **more}), encoding="utf-8")
     return path
 
 
-def lab_harness(folder: Path, hosts: Sequence[LabHost]) -> Harness:
-    """Return a harness whose commands find the hosts' key and the lab's images in their environment."""
+def lab_harness(folder: Path, hosts: Sequence[LabHost], *versions: str) -> Harness:
+    """Return a harness whose commands find the hosts' key and the lab's images of some versions in their environment."""
     sources = sources_from_env(os.environ)
     variables = {
         **os.environ,
         KEY: str(hosts[0].key_file),
-        IMAGES: str(lab_images(PINNED, sources)),
+        IMAGES: os.pathsep.join(str(lab_images(version, sources)) for version in versions or (PINNED,)),
         "E2E_STATE_DIR": str(folder / "state"),
     }
     return Harness(folder, variables)

@@ -13,6 +13,7 @@ from providers.hosts.marker import Marker
 from providers.hosts.owner import Owner
 from providers.hosts.preflight import Wanted
 from providers.hosts.taking import give_back, take
+from providers.kubeadm.pod_script import PORT
 from providers.nodes import fan_out, wait_until_reachable
 from providers.ssh.access import Access, Endpoint, KeyFile, Patience
 from providers.ssh.failures import PASSING
@@ -65,7 +66,7 @@ def within(seconds: float = 60.0) -> Deadline:
 
 
 def taken(nodes: list[Node]) -> dict[str, Marker]:
-    return dict(take(nodes, OWNER, deadline=within(), wanted=Wanted(vxlan=True)))
+    return dict(take(nodes, OWNER, deadline=within(), wanted=Wanted(vxlan=PORT)))
 
 
 def state(node: Node) -> str:

@@ -18,6 +18,7 @@ from providers.hosts.owner import Owner
 from providers.hosts.preflight import Wanted
 from providers.hosts.taking import give_back, take
 from providers.kubeadm.network import CONFLIST, lay, plugin_folder
+from providers.kubeadm.pod_script import PORT
 from providers.nodes import fan_out, wait_until_reachable
 from providers.ssh.access import Access, Endpoint, KeyFile, Patience
 from providers.ssh.failures import PASSING
@@ -117,7 +118,7 @@ def taken(folder: Path, hosts: Sequence[LabHost], network: str, family: Family =
     """Give machines that are given back in the end, and look whether they are as they were."""
     with reached(folder, hosts, family) as nodes:
         before = fan_out(nodes, state, what="looking", deadline=within())
-        markers = take(nodes, OWNER, deadline=within(), wanted=Wanted(vxlan=True))
+        markers = take(nodes, OWNER, deadline=within(), wanted=Wanted(vxlan=PORT))
         for marker in markers.values():  # as the installation of Kubernetes does
             marker.own_tree("/etc/cni/net.d")
             marker.own_tree("/run/cni-ipam-state")

@@ -36,7 +36,7 @@ def later(context: Context) -> Context:
     return replace(context, deadline=Deadline.after(600, "the next call"))
 
 
-def test_an_upgraded_cluster_keeps_its_objects_and_goes_on_after_a_kill(
+def test_an_upgraded_cluster_keeps_its_objects_and_goes_on_where_it_was_broken_off(
     host_lab: Lab, fresh_hosts: FreshHosts, tmp_path: Path
 ) -> None:
     hosts = fresh_hosts(2)
@@ -48,7 +48,7 @@ def test_an_upgraded_cluster_keeps_its_objects_and_goes_on_after_a_kill(
         api.post(CONFIGS, CONFIG)
     assert (old.version, kubelets(old)) == (BEFORE, {"h1": BEFORE, "h2": BEFORE})
     with pytest.raises(Broken):  # in the middle: the first machine is done, the other one is not
-        provider.up(spec, replace(later(context), steps=BreakAt(at="Upgrade h2")))
+        provider.up(spec, replace(later(context), steps=BreakAt(at="Upgrade h2: kubeadm")))
 
     cluster = provider.up(spec, later(context))
 

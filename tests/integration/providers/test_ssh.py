@@ -413,6 +413,18 @@ def test_an_agent_without_the_key_is_denied(server: Sshd, access: Access, agent:
     assert (error.reason, f"a key of the agent {agent}" in str(error)) == ("denied", True)
 
 
+def test_an_agent_that_says_nothing_is_not_waited_for(server: Sshd, access: Access, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute"))
+        mute.listen()
+        asking, endpoint = replace(access, identity=Agent(tmp_path / "mute")), Endpoint("127.0.0.1", server.port)
+        with (
+            opened(asking, endpoint, tmp_path, Patience(connect_s=0.2)) as node,
+            pytest.raises(ProviderError, match=r"does not show its keys: it says nothing for 0\.2 s"),
+        ):
+            node.run(("true",), deadline=within())
+
+
 def test_an_empty_agent_is_said(server: Sshd, access: Access, agent: Path, tmp_path: Path) -> None:
     with (
         opened(replace(access, identity=Agent(agent)), Endpoint("127.0.0.1", server.port), tmp_path) as node,

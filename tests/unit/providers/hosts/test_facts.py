@@ -38,6 +38,8 @@ def test_a_recording_is_read_whole() -> None:
             Listener("127.0.0.53%lo", 53, ""),
             Listener("[::]", 22, "sshd (pid 612)"),
         ),
+        datagrams=(Listener("127.0.0.53%lo", 53, ""), Listener("0.0.0.0", 68, "")),
+        drop_ins=(),
         kubernetes=(),
         cni=(),
         links=("eth0", "lo"),

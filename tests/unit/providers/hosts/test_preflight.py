@@ -9,6 +9,9 @@ from tests.unit.providers.hosts.recording import facts
 UBUNTU = 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\nNAME="Ubuntu"\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian'
 SWAPS = "Filename Type Size Used Priority\n/dev/vda2 partition 2097148 0 -2\n/swap file 1 0 -3"
 ETCD = 'LISTEN 0 4096 *:2379 *:* users:(("etcd",pid=77,fd=3))'
+PROXY = "LISTEN 0 4096 *:8443 *:*"
+TUNNEL = "UNCONN 0 0 0.0.0.0:14789 0.0.0.0:*"
+DROP_IN = "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"
 KUBELET = "LISTEN 0 4096 127.0.0.1:10248 0.0.0.0:*"
 EXTRA = "apt-get install --yes linux-modules-extra-$(uname -r)"
 
@@ -19,7 +22,7 @@ EXTRA = "apt-get install --yes linux-modules-extra-$(uname -r)"
     ids=["debian 12", "ubuntu 24.04", "ubuntu 22.04", "arm64"],
 )
 def test_a_supported_machine_has_no_problem(sections: dict[str, str]) -> None:
-    assert check([Machine("cp1", "control-plane", facts(**sections))], Wanted(vxlan=True)) == ()
+    assert check([Machine("cp1", "control-plane", facts(**sections))], Wanted(vxlan=14789, ports={"m": (8443,)})) == ()
 
 
 @pytest.mark.parametrize(
@@ -129,6 +132,29 @@ def test_a_supported_machine_has_no_problem(sections: dict[str, str]) -> None:
             ],
         ),
         (
+            {"ports": PROXY, "datagrams": TUNNEL},
+            "worker",
+            [
+                ("ports", "port 8443 is taken", "ss -ltnp 'sport = :8443'; stop what listens"),
+                (
+                    "ports",
+                    "UDP port 14789, which the tunnels need, is taken",
+                    "ss -lunp 'sport = :14789'; stop what listens",
+                ),
+            ],
+        ),
+        (
+            {"drop_ins": DROP_IN},
+            "worker",
+            [
+                (
+                    "kubelet",
+                    f"{DROP_IN} changes how the kubelet is started: another one would be tested",
+                    f"apt-get purge kubeadm kubelet, or remove {DROP_IN}; systemctl daemon-reload",
+                )
+            ],
+        ),
+        (
             {"modules": "overlay missing\nbr_netfilter loaded\nvxlan missing"},
             "worker",
             [
@@ -150,13 +176,13 @@ def test_a_supported_machine_has_no_problem(sections: dict[str, str]) -> None:
             "clock behind",
             "clock within",
         ),
-        *("port of another role", "ports", "modules"),
+        *("port of another role", "ports", "ports besides", "drop-in of the kubelet", "modules"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_mends_it(
     sections: dict[str, str], role: Role, expected: list[tuple[str, str, str]]
 ) -> None:
-    found = check([Machine("m", role, facts(**sections))], Wanted(vxlan=True))
+    found = check([Machine("m", role, facts(**sections))], Wanted(vxlan=14789, ports={"m": (8443,)}))
 
     assert found == tuple(Problem("m", *each) for each in expected)
 

@@ -54,7 +54,7 @@ def test_init_has_four_documents() -> None:
         "InitConfiguration": {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "InitConfiguration",
-            "bootstrapTokens": [{"token": "abcdef.0123456789abcdef", "ttl": "900s"}],
+            "bootstrapTokens": [{"token": "abcdef.0123456789abcdef", "ttl": "900s", "description": "federated-e2e"}],
             "certificateKey": "c0ffee",
             "localAPIEndpoint": {"advertiseAddress": "10.66.0.11", "bindPort": 6443},
             "nodeRegistration": registration(FIRST),
