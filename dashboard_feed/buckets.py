@@ -73,12 +73,16 @@ def read_buckets(path: Path) -> tuple[BucketSpec, ...]:
 
     Raises: BucketsError with every problem at once; UsageError when the file cannot be read.
     """
+    return parse_buckets(read_text(path), str(path))
+
+
+def read_text(path: Path) -> bytes:
+    """Return the text of a federation file; of one that is too large, enough to be refused. Raises UsageError."""
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
+            return file.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot read: {error.strerror}") from error
-    return parse_buckets(content, str(path))
 
 
 def parse_buckets(content: bytes, path: str = "buckets.yaml") -> tuple[BucketSpec, ...]:

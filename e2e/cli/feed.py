@@ -7,12 +7,18 @@ from pathlib import Path
 
 import click
 
+from e2e.cli._feed_buckets import add, check
+
 SHOWN_FINDINGS = 10
 
 
 @click.group("feed")
 def command() -> None:
     """Read buckets and build dashboards."""
+
+
+command.add_command(add)
+command.add_command(check)
 
 
 @command.command("build")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from e2e.cli._findings import told
+
 if TYPE_CHECKING:
-    from upload.model import Finding
     from upload.verify import Report
 
 READERS = ("all", "testgrid", "gubernator", "kettle", "test-history", "triage")
@@ -55,7 +56,7 @@ def _as_json(uri: str, report: Report) -> str:
 
 
 def _as_text(report: Report) -> str:
-    lines = [line for finding in report.findings for line in _told(finding)]
+    lines = [line for finding in report.findings for line in told(finding)]
     errors = sum(f.severity.value == "error" for f in report.findings)
     warnings = len(report.findings) - errors
     counted = (_counted(report.builds, "build"), _counted(report.objects, "object"))
@@ -76,19 +77,9 @@ def _as_junit(report: Report, reader: str) -> str:
     errors: dict[str, list[str]] = {name: [] for name, rule in RULES.items() if reader in ("all", *rule.readers)}
     for finding in report.findings:
         if finding.severity is Severity.ERROR:
-            errors.setdefault(finding.rule, []).append("\n".join(_told(finding)))
+            errors.setdefault(finding.rule, []).append("\n".join(told(finding)))
     cases = [
-        Case(name, Status.FAILED if told else Status.PASSED, classname="verify", text="\n".join(told))
-        for name, told in errors.items()
+        Case(name, Status.FAILED if texts else Status.PASSED, classname="verify", text="\n".join(texts))
+        for name, texts in errors.items()
     ]
     return render_one(cases).decode().rstrip()
-
-
-def _told(finding: Finding) -> tuple[str, str]:
-    from upload.verify import consequence
-
-    where = finding.object or "."
-    return (
-        f"{finding.severity.value:<8} {where}: {finding.what} [{finding.rule}]",
-        f"         {', '.join(finding.readers)}: {consequence(finding)}",
-    )

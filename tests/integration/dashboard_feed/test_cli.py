@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from dashboard_feed.buckets import BucketSpec
+from tests.support.gcs import Bucket
+from upload.model import Put
 
 
 def feed(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -48,3 +53,33 @@ def test_a_bad_file_is_told_with_every_line(tmp_path: Path) -> None:
         f"{buckets}:2:11: 'prefix' must be non-empty text that ends in ':', such as 'example:'",
     ]
     assert not (tmp_path / "site").exists()
+
+
+def test_check_says_of_each_bucket_what_breaks_readers(federation: tuple[BucketSpec, ...], tmp_path: Path) -> None:
+    buckets = write_yaml(tmp_path / "buckets.yaml", (federation[0], federation[2]))
+    done = feed("check", buckets, cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (4, "")
+    first, *_, last = done.stdout.splitlines()
+    assert first == f"example: {federation[0].uri}: 3 jobs, 3 builds looked at: 0 errors, 0 warnings"
+    assert last == "2 buckets, 1 with errors"
+
+    done = feed("check", buckets, "--format", "json", "--sample", "0", cwd=tmp_path)
+    assert (done.returncode, [len(b["findings"]) for b in json.loads(done.stdout)["buckets"]]) == (0, [0, 0])
+
+
+def test_check_of_a_server_finds_what_is_there_and_what_is_not(
+    bucket: Bucket, federation: tuple[BucketSpec, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.endpoint)
+    root = Path(federation[0].uri.removeprefix("file://"))
+    for file in sorted(f for f in root.rglob("*") if f.is_file() and "-local" in str(f)):
+        bucket.store("logs").put(Put(str(file.relative_to(root)), file.read_bytes(), "text/plain"))
+    (tmp_path / "buckets.yaml").write_text("")
+    for uri, prefix in ((f"{bucket.uri}/logs", "here"), ("gs://nobody-has-this", "gone")):
+        assert feed("add", "buckets.yaml", uri, "--prefix", prefix, cwd=tmp_path).returncode == 0
+    done = feed("check", "buckets.yaml", "--format", "json", cwd=tmp_path)
+
+    here, gone = json.loads(done.stdout)["buckets"]
+    assert (done.returncode, here["jobs"], here["findings"]) == (4, 1, [])
+    assert [finding["rule"] for finding in gone["findings"]] == ["bucket.unreadable"]
