@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from upload.errors import UsageError
-from upload.store.base import Entry, ObjectStat, Store, Stored
+from upload.store.base import ClearableStore, Entry, ObjectStat, Store, Stored
 from upload.store.patience import Patience
 
-__all__ = ["Entry", "ObjectStat", "Patience", "Store", "Stored", "bucket_name", "open_store"]
+__all__ = ["ClearableStore", "Entry", "ObjectStat", "Patience", "Store", "Stored", "bucket_name", "open_store"]
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from upload.model import Put
 
@@ -69,6 +69,13 @@ class Store(Protocol):
     def read(self, path: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> Stored | None:
         """Return an object, or None when there is none. Raises TooLarge when it is larger than the limit."""
 
+    def read_into(self, path: str, target: BinaryIO, *, limit_bytes: int) -> int | None:
+        """Write an object into an empty file and return its generation, or None when there is none.
+
+        For what is too large for the memory. A try that failed is begun anew from the start of ``target``, which can be
+        sought and cut. Raises TooLarge, and whatever ``target.write`` raises.
+        """
+
     def stat(self, path: str) -> ObjectStat | None:
         """Return what is known of an object, or None when there is none."""
 
@@ -92,7 +99,15 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class GrowingStore(Store, Protocol):
+class ClearableStore(Store, Protocol):
+    """A store from which the caller's own objects can be removed. Results never are."""
+
+    def remove(self, path: str) -> None:
+        """Delete the object as it is now; one that is not there is success."""
+
+
+@runtime_checkable
+class GrowingStore(ClearableStore, Protocol):
     """A store that can also let an object grow without its bytes being sent again."""
 
     def extend(self, put: Put, there: ObjectStat, *, piece: str) -> ObjectStat:
@@ -104,6 +119,3 @@ class GrowingStore(Store, Protocol):
 
     def is_beginning(self, there: ObjectStat, put: Put) -> bool:
         """Say whether the object's bytes are the first bytes of ``put.body``."""
-
-    def remove(self, path: str) -> None:
-        """Delete the object as it is now, a piece of the caller's own; one that is not there is success."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from upload.errors import PreconditionFailed, ResultsError, StoreError, TooLarge
 from upload.layout import check_object_name, content_type, printable
@@ -55,6 +55,20 @@ class FileStore:
             if len(body) > limit_bytes:
                 raise TooLarge(self.uri_of(path), limit_bytes)
             return Stored(body, os.fstat(file.fileno()).st_mtime_ns)
+
+    def read_into(self, path: str, target: BinaryIO, *, limit_bytes: int) -> int | None:
+        """Copy a file into another one and return its generation, or None."""
+        opened = self._open(path)
+        if opened is None:
+            return None
+        with opened as file, self._mapped(path, "read"):
+            left_bytes = limit_bytes
+            while block := file.read(_BLOCK_BYTES):
+                left_bytes -= len(block)
+                if left_bytes < 0:
+                    raise TooLarge(self.uri_of(path), limit_bytes)
+                target.write(block)
+            return os.fstat(file.fileno()).st_mtime_ns
 
     def stat(self, path: str) -> ObjectStat | None:
         """Return a file's size and generation, or None. Content types are those of the name."""
@@ -100,6 +114,17 @@ class FileStore:
                     return False
                 if not block:
                     return True
+
+    def remove(self, path: str) -> None:
+        """Remove a file, and the folders that are empty then."""
+        target = self._place(path)
+        if self._escapes(target.parent):
+            raise StoreError(self.uri_of(path), 0, "leads out of the store")
+        with self._mapped(path, "removed"):
+            target.unlink(missing_ok=True)
+        for folder in target.relative_to(self._root).parents[:-1]:
+            with suppress(OSError):  # it holds something else
+                (self._root / folder).rmdir()
 
     def _create(self, put: Put, temporary: Path, target: Path) -> os.stat_result:
         try:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from threading import Lock
-from typing import Any, TypeVar
+from typing import BinaryIO, TypeVar
 
 from google.api_core import exceptions as api
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -39,15 +39,20 @@ class _Overflow(Exception):
     """More bytes came than were asked for."""
 
 
-class _Bounded(BytesIO):
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__()
-        self._limit_bytes = limit_bytes
+class _Bounded:
+    """What the library writes an object into: a file, emptied for each try."""
 
-    def write(self, data: Any) -> int:
-        if self.tell() + len(data) > self._limit_bytes:
+    def __init__(self, target: BinaryIO, limit_bytes: int) -> None:
+        target.seek(0)
+        target.truncate()
+        self._target = target
+        self._left_bytes = limit_bytes
+
+    def write(self, data: bytes) -> int:
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
             raise _Overflow
-        return super().write(data)
+        return self._target.write(data)
 
 
 class GcsStore:
@@ -83,14 +88,20 @@ class GcsStore:
 
     def read(self, path: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> Stored | None:
         """Return an object's bytes, decoded, and the generation they belong to, or None."""
+        body = BytesIO()
+        generation = self.read_into(path, body, limit_bytes=limit_bytes)
+        return None if generation is None else Stored(body.getvalue(), generation)
 
-        def attempt() -> Stored:
+    def read_into(self, path: str, target: BinaryIO, *, limit_bytes: int) -> int | None:
+        """Write an object's bytes, decoded, into a file and return the generation they belong to, or None."""
+
+        def attempt() -> int:
             blob = self._blob(path)
-            body = _Bounded(limit_bytes)
+            body = _Bounded(target, limit_bytes)
             blob.download_to_file(body, checksum="crc32c", retry=None, timeout=self._patience.timeouts())
             if blob.generation is None:
                 raise LostAnswer("the answer names no generation")
-            return Stored(body.getvalue(), int(blob.generation))
+            return int(blob.generation)
 
         try:
             return self._persist(path, attempt)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from upload.errors import PreconditionFailed, StoreError
 from upload.layout import NO_CACHE
 from upload.model import Put
-from upload.store.base import Entry, Store, Stored
+from upload.store.base import ClearableStore, Entry, Store, Stored
 
 Check = Callable[[Store], None]
 
@@ -132,6 +134,31 @@ def reads_no_more_than_asked(store: Store) -> None:
     _fails(lambda: store.read("a", limit_bytes=1000))
 
 
+def reads_into_a_file(store: Store) -> None:
+    """Write an object into a file, over what an earlier try left; nothing for one that is not there."""
+    body = b"line\n" * 100_000
+    for name, encoding in (("plain", ""), ("small", "gzip")):
+        generation = store.put(_text(name, body, content_encoding=encoding)).generation
+        with TemporaryFile() as target:
+            _same(store.read_into(name, target, limit_bytes=len(body)), generation)
+            target.seek(0)
+            _same(target.read() == body, True)
+        _fails(lambda name=name: store.read_into(name, BytesIO(), limit_bytes=len(body) - 1))  # type: ignore[misc]  # a default binds the loop's name
+    _same(store.read_into("missing", BytesIO(), limit_bytes=1), None)
+
+
+def removes_ones_own(store: Store) -> None:
+    """Remove an object, once and again, and leave its neighbours."""
+    if not isinstance(store, ClearableStore):
+        return
+    for name in ("a/b/c", "a/d"):
+        store.put(_text(name))
+    for _ in range(2):
+        store.remove("a/b/c")
+
+    _same([e.path for e in store.list()], ["a/d"])
+
+
 def compresses_unseen(store: Store) -> None:
     """Give back the body that was put, also when it is stored compressed."""
     put = _text("a.txt", b"text " * 1000, content_encoding="gzip")
@@ -178,6 +205,8 @@ CONTRACT: tuple[Check, ...] = (
     lists_in_the_order_of_bytes,
     lists_from_an_offset,
     reads_no_more_than_asked,
+    reads_into_a_file,
+    removes_ones_own,
     compresses_unseen,
     holds_what_it_holds,
     refuses_names_that_lead_elsewhere,

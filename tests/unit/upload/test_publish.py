@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -172,6 +173,9 @@ class Dying:
 
     def read(self, path: str, *, limit_bytes: int = 10**6) -> Stored | None:
         return self.inner.read(path, limit_bytes=limit_bytes)
+
+    def read_into(self, path: str, target: BinaryIO, *, limit_bytes: int) -> int | None:
+        return self.inner.read_into(path, target, limit_bytes=limit_bytes)
 
     def stat(self, path: str) -> ObjectStat | None:
         return self.inner.stat(path)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -45,6 +46,9 @@ class Watched:
 
     def read(self, path: str, *, limit_bytes: int = 10**6) -> Stored | None:
         return self.inner.read(path, limit_bytes=limit_bytes)
+
+    def read_into(self, path: str, target: BinaryIO, *, limit_bytes: int) -> int | None:
+        return self.inner.read_into(path, target, limit_bytes=limit_bytes)
 
     def stat(self, path: str) -> ObjectStat | None:
         return self.inner.stat(path)

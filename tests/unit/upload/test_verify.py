@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -368,6 +369,9 @@ class Asked:
     def read(self, path: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> Stored | None:
         with self._counted(path.rsplit("/", 1)[-1]):
             return self._store.read(path, limit_bytes=limit_bytes)
+
+    def read_into(self, path: str, target: BinaryIO, *, limit_bytes: int) -> int | None:
+        raise AssertionError(f"{path} is read whole")
 
     def stat(self, path: str) -> ObjectStat | None:
         with self._counted("stat"):
