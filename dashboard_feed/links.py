@@ -37,8 +37,11 @@ def build_page(job: Job, number: str) -> str:
 
 
 def suite_page(job: Job) -> str:
-    """Return test-history's page of a job. A ``:`` would make a relative link a scheme, so ``~`` stands for it."""
-    return f"suite-{file_name(job.spec.party)}~{file_name(job.name)}.html"
+    """Return test-history's page of a job, ``suite-<prefix><job>.html`` as it was since 2016 (consumers.md section 3).
+
+    Its ``:`` is spelled ``%3A`` in links (``relative``), where it would make a scheme.
+    """
+    return f"suite-{file_name(job.spec.party)}:{file_name(job.name)}.html"
 
 
 def relative(page: str, target: str) -> str:

@@ -12,7 +12,7 @@ from tests.browser.conftest import JOB, Visit
 
 BOTH_WIDTHS = pytest.mark.parametrize("width", [1280, 400], ids=["wide", "narrow"])
 GRID = f"{JOB}/index.html"
-SUITE = "suite-example~ci-kubernetes-e2e-gce-ubuntu.html"
+SUITE = "suite-example:ci-kubernetes-e2e-gce-ubuntu.html"
 
 
 def newest_build(site: Path, job: str = JOB) -> str:

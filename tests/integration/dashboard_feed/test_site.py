@@ -63,7 +63,7 @@ def test_every_job_and_build_gets_its_page(site: Path, federation: tuple[BucketS
 
     assert (len(jobs), len(local), len(builds)) == (9, 6, 46)
     assert {"index.html", "tests.json", "static/site.css", "static/site.js"} <= set(pages)
-    assert "suite-example~ci-kubernetes-e2e-gce-ubuntu.html" in pages
+    assert "suite-example:ci-kubernetes-e2e-gce-ubuntu.html" in pages
 
 
 def test_tests_json_tells_what_was_published(site: Path, federation: tuple[BucketSpec, ...], now_s: int) -> None:
@@ -90,6 +90,23 @@ def test_tests_json_tells_what_was_published(site: Path, federation: tuple[Bucke
             ("e2e.Down", False),
         ],
     )
+
+
+def test_tests_json_keeps_every_rule_of_its_readers(site: Path, now_s: int) -> None:
+    """What gen_html.py takes for granted, also of the broken and the hostile bucket; source: consumers.md section 3."""
+    content = (site / "tests.json").read_bytes()
+    document = json.loads(content, parse_constant=lambda name: pytest.fail(name))
+    builds = [build for jobs in document["buckets"].values() for job in jobs.values() for build in job.values()]
+    tests = [test for build in builds for test in build["tests"]]
+
+    assert content == json.dumps(document, sort_keys=True).encode("ascii")
+    assert set(document) == {"buckets", "test_names"}
+    assert {tuple(sorted(build)) for build in builds} == {("tests", "timestamp")}
+    assert all(type(b["timestamp"]) is int and now_s - b["timestamp"] <= 86_400 for b in builds)
+    assert {test["name"] for test in tests} == set(range(len(document["test_names"])))
+    assert all(type(test["time"]) is float and test["time"] >= 0 for test in tests)
+    assert all(test.get(key, True) is True for test in tests for key in ("failed", "skipped"))
+    assert len(set(document["test_names"])) == len(document["test_names"])
 
 
 def test_the_same_buckets_at_the_same_moment_give_the_same_bytes(

@@ -147,3 +147,15 @@ def test_a_build_without_finished_json_is_skipped() -> None:
 )
 def test_jobs_are_listed_by_the_start_of_their_name(job: str, expected: bool) -> None:
     assert is_listed(job) is expected
+
+
+def test_tests_json_is_written_to_the_byte_as_json_dump_did() -> None:
+    hostile = build("2", case('"\ud800é\u2028</script>', 0.0), case("é", 1.0, Status.SKIPPED))
+    listed = Job(SPEC, "kubernetes-x", (hostile,))
+    found = render_tests_json((Bucket(SPEC, (listed,)), Bucket(BucketSpec("gs://a/", "a:"))), NOW_S)
+
+    assert found == (
+        b'{"buckets": {"gs://a/": {}, "gs://kubernetes-jenkins/logs/": {"kubernetes-x": {"2": {"tests": '
+        b'[{"name": 0, "time": 0.0}, {"name": 1, "skipped": true, "time": 1.0}], "timestamp": 1799999940}}}}, '
+        b'"test_names": ["\\"\\ud800\\u00e9\\u2028</script>", "\\u00e9"]}'
+    )

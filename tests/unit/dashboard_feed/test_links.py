@@ -62,11 +62,11 @@ def test_object_links_are_safe(uri: str, path: str, expected: str) -> None:
     assert links.ObjectLinks(uri, Path("/srv/site")).href("jobs/index.html", path) == expected
 
 
-def test_page_names_hold_no_colon() -> None:
+def test_only_pages_of_test_history_hold_a_colon() -> None:
     job = Job(BucketSpec("gs://b/logs/", "kopeio:"), "ci-kubernetes-e2e", ())
 
     assert (links.suite_page(job), links.grid_page(job), links.build_page(job, "index")) == (
-        "suite-kopeio~ci-kubernetes-e2e.html",
+        "suite-kopeio:ci-kubernetes-e2e.html",
         "jobs/kopeio/ci-kubernetes-e2e/index.html",
         "jobs/kopeio/ci-kubernetes-e2e/build-index.html",
     )
@@ -74,4 +74,4 @@ def test_page_names_hold_no_colon() -> None:
 
 def test_links_between_pages_are_relative() -> None:
     assert links.relative("jobs/a/b/index.html", "static/site.css") == "../../../static/site.css"
-    assert links.relative("index.html", "suite-a~b=0.html") == "suite-a~b=0.html"
+    assert links.relative("index.html", "suite-a:b=0.html") == "suite-a%3Ab=0.html"
