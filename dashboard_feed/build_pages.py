@@ -24,6 +24,7 @@ from dashboard_feed.builds import (
 from dashboard_feed.pages import anchor
 from dashboard_feed.render import Here, Renderer
 from dashboard_feed.show import count, moment, stamp
+from dashboard_feed.testgrid.flakiness import Flakiness, Meter
 from upload.layout import GIVEN_JOB
 from upload.model import Case, Status
 
@@ -43,6 +44,7 @@ class FailedCase:
     """One failed or flaky test as its build's page shows it.
 
     ``evidence``: (label, href, bytes). ``rerun``: a shell command, or empty when the build is not of this harness.
+    ``flakiness``: over the week before the build, None where nothing is known.
     """
 
     name: str
@@ -53,6 +55,7 @@ class FailedCase:
     is_news: bool
     evidence: tuple[tuple[str, str, int], ...]
     rerun: str
+    flakiness: Flakiness | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class JobHistory:
-    """A job with what each test came to in each build: ``outcomes[i]`` maps names for ``job.builds[i]``."""
+    """A job with what each test came to in each build: ``outcomes[i]`` maps names for ``job.builds[i]``.
+
+    ``meter`` tells how flaky its tests are, of the same builds.
+    """
 
     job: Job
     outcomes: tuple[dict[str, Result], ...]
+    meter: Meter
 
 
-def job_history(job: Job) -> JobHistory:
+def job_history(job: Job, meter: Meter) -> JobHistory:
     """Merge the attempts of every build once, for all of the job's build pages."""
-    return JobHistory(job, tuple({r.name: r for r in results(build.cases)} for build in job.builds))
+    return JobHistory(job, tuple({r.name: r for r in results(build.cases)} for build in job.builds), meter)
 
 
 def build_page(renderer: Renderer, history: JobHistory, index: int) -> bytes:
@@ -148,7 +155,10 @@ class _Shown:
         metadata = dict(self.build.metadata)
         is_ours = evidence or GIVEN_JOB in metadata or metadata.get("run") == f"{self.job.name}-{self.build.number}"
         rerun = _rerun(given_job(self.job, self.build), [result.name]) if is_ours else ""
-        return FailedCase(result.name, result.mark, result.seconds, result.text, since, is_news, evidence, rerun)
+        flakiness = self.history.meter.of(result.name, newest=self.index, end_s=self.build.started_s or 0)
+        return FailedCase(
+            result.name, result.mark, result.seconds, result.text, since, is_news, evidence, rerun, flakiness
+        )
 
     def since(self, result: Result) -> tuple[str, bool]:
         """Say since when a test fails, looking back from this build; news is what did not fail in the build before."""

@@ -69,7 +69,7 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
     for summary in summaries:
         files[links.grid_page(summary.job)] = pages.grid_page(renderer, summary)
         files[links.grid_script(summary.job)] = pages.grid_script(summary)
-        history = build_pages.job_history(summary.job)
+        history = build_pages.job_history(summary.job, summary.meter)
         for index, build in enumerate(summary.job.builds):
             files[links.build_page(summary.job, build.number)] = build_pages.build_page(renderer, history, index)
     for suite in whole.suites:

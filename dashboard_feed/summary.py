@@ -8,21 +8,28 @@ from typing import TYPE_CHECKING
 from dashboard_feed.builds import DAY_S, Build, Job, Mark, step_name
 from dashboard_feed.grid import Column, Grid, Row, make_grid
 from dashboard_feed.show import count
+from dashboard_feed.testgrid.cells import make_rows
+from dashboard_feed.testgrid.flakiness import Flakiness, Meter, meter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 STALE_AFTER_S = 2 * DAY_S  # a nightly job that missed a night
 
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """One job with its grid. ``decided`` is the newest column that has a verdict, or None."""
+    """One job with its grid. ``decided`` is the newest column that has a verdict, or None.
+
+    ``meter`` tells how flaky tests are, ``flakiness`` what it tells today of those that fail or failed, by name.
+    """
 
     job: Job
     grid: Grid
     decided: Column | None
     is_stale: bool
+    meter: Meter
+    flakiness: Mapping[str, Flakiness]
 
     @property
     def mark(self) -> Mark | None:
@@ -95,7 +102,10 @@ def summarize(job: Job, now_s: int, *, builds: int) -> JobSummary:
     decided = next((column for column in grid.columns if column.mark is not Mark.RUNNING), None)
     newest_s = job.builds[0].at_s if job.builds else None
     is_stale = newest_s is not None and now_s - newest_s > STALE_AFTER_S
-    return JobSummary(job, grid, decided, is_stale)
+    told = meter(make_rows(job.builds, now_s))
+    bad = (row.name for row in grid.rows if row.failing_for or row.is_flaky)
+    flakiness = {name: found for name in bad if (found := told.of(name, end_s=now_s)) and found.runs}
+    return JobSummary(job, grid, decided, is_stale, told, flakiness)
 
 
 def by_urgency(summaries: Sequence[JobSummary]) -> list[JobSummary]:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class TestGrid:
-    """TestGrid for one job of a bucket. ``gcs_prefix``: where the job's builds, or their aliases, lie in it."""
+    """TestGrid for one job of a bucket. ``gcs_prefix``: where the job's builds, or their aliases, lie in it.
+
+    ``tab``: more keys of the dashboard's only tab.
+    """
 
     __test__ = False
 
@@ -55,6 +58,7 @@ class TestGrid:
     job: str
     gcs_prefix: str
     scratch: Path
+    tab: Mapping[str, object] = field(default_factory=dict)
 
     def update(self, **options: object) -> Grid:
         """Run the updater and return what it wrote. ``options`` are more keys of the test group."""
@@ -77,7 +81,7 @@ class TestGrid:
             "disable_prowjob_analysis": True,
             **options,
         }
-        tab = {"name": "tab", "test_group_name": self.job}
+        tab = {"name": "tab", "test_group_name": self.job, **self.tab}
         told = {"test_groups": [group], "dashboards": [{"name": "provider-example", "dashboard_tab": [tab]}]}
         path, defaults = self.scratch / "config.yaml", self.scratch / "defaults.yaml"
         path.write_text(json.dumps(told))  # JSON is YAML

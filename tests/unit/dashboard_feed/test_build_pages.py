@@ -10,6 +10,8 @@ from dashboard_feed.buckets import BucketSpec
 from dashboard_feed.build_pages import build_page, job_history
 from dashboard_feed.builds import Artifact, Build, Job
 from dashboard_feed.render import Renderer
+from dashboard_feed.testgrid.cells import make_rows
+from dashboard_feed.testgrid.flakiness import meter
 from upload.model import Case, Status
 
 NOW_S = 1_795_367_000  # 2026-11-22 17:03:20
@@ -25,7 +27,8 @@ def build(number: int, *cases: Case, **facts: object) -> Build:
 
 def page(*builds: Build, job: str = "ci-job") -> str:
     """Return the text of the newest build's page, without tags and with single spaces."""
-    history = job_history(Job(BucketSpec("gs://bucket/logs/", "p:"), job, builds))
+    whole = Job(BucketSpec("gs://bucket/logs/", "p:"), job, builds)
+    history = job_history(whole, meter(make_rows(builds, NOW_S)))
     html = build_page(Renderer(Path("/srv/site"), NOW_S), history, 0).decode()
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)))
 
@@ -127,4 +130,12 @@ def test_parts_stand_below_their_step_and_tell_why_it_failed() -> None:
 
     assert told == (
         "Steps F failed Up 3.0 s Make machines 1.0 s F failed Reach machines 2.0 s no route to host P passed Down 4.0 s "
+    )
+
+
+def test_a_failure_says_how_flaky_its_test_was_until_then() -> None:
+    shown = page(build(99, BAD, commit="b"), build(98, GOOD, commit="b"), build(97, BAD, commit="a"), build(96, GOOD))
+
+    assert (
+        "not steady in 2 of 4 builds (at least 15 %) , good and bad at 1 commit; flakiness in TestGrid 0.0 %" in shown
     )

@@ -1,0 +1,1 @@
+"""What TestGrid makes of builds, computed as its own programs do: cells, flakiness."""
