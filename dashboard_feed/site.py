@@ -42,7 +42,7 @@ def build_site(buckets: Sequence[BucketSpec], out: Path, *, match: str | None, n
     Raises: UsageError for a bad ``match`` or a folder that is not ours; ResultsError when it cannot be written. What is
     wrong with a bucket is a finding.
     """
-    pattern = _pattern(match)
+    pattern = job_pattern(match)
     with folder.locked(out):
         read = tuple(read_bucket(spec, match=pattern, now_s=now_s) for spec in buckets)
         files = render_site(read, out, match=match, now_s=now_s)
@@ -78,7 +78,8 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
     return files
 
 
-def _pattern(match: str | None) -> re.Pattern[str] | None:
+def job_pattern(match: str | None) -> re.Pattern[str] | None:
+    """Return ``--match`` compiled, None for all jobs. Raises UsageError."""
     try:
         return re.compile(match) if match else None
     except re.error as error:

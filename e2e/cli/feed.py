@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from e2e.cli._feed_alerts import alerts
 from e2e.cli._feed_buckets import add, check
+
+if TYPE_CHECKING:
+    from upload.model import Finding
 
 SHOWN_FINDINGS = 10
 
@@ -18,6 +24,7 @@ def command() -> None:
 
 
 command.add_command(add)
+command.add_command(alerts)
 command.add_command(check)
 
 
@@ -35,15 +42,20 @@ def build(buckets_yaml: Path, out: Path, match: str | None) -> None:
     from dashboard_feed.site import build_site
 
     made = build_site(read_buckets(buckets_yaml), out, match=match, now_s=int(time.time()))
-    for finding in made.findings[:SHOWN_FINDINGS]:
-        click.echo(
-            f"{finding.severity.value}: {_shown(finding.object)}: {_shown(finding.what)} [{finding.rule}]", err=True
-        )
-    if len(made.findings) > SHOWN_FINDINGS:
-        click.echo(f"… and {len(made.findings) - SHOWN_FINDINGS} more findings, on the first page", err=True)
+    tell_findings(made.findings, rest=", on the first page")
     counts = ", ".join((count(made.jobs, "job"), count(made.builds, "build"), count(made.pages, "page")))
     click.echo(f"{counts} ({count(made.written, 'file')} written)")
     click.echo(made.index.absolute().as_uri())
+
+
+def tell_findings(findings: Sequence[Finding], rest: str = "") -> None:
+    """Print the first findings to standard error, and how many more there are; ``rest`` says where those stand."""
+    for finding in findings[:SHOWN_FINDINGS]:
+        click.echo(
+            f"{finding.severity.value}: {_shown(finding.object)}: {_shown(finding.what)} [{finding.rule}]", err=True
+        )
+    if len(findings) > SHOWN_FINDINGS:
+        click.echo(f"… and {len(findings) - SHOWN_FINDINGS} more findings{rest}", err=True)
 
 
 def _shown(text: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from dashboard_feed.buckets import BucketSpec
 from dashboard_feed.builds import Job
 from dashboard_feed.collect import read_bucket
+from dashboard_feed.testgrid.alerts import AlertRule, alert_of
 from dashboard_feed.testgrid.cells import Rows, Value, make_rows
 from dashboard_feed.testgrid.flakiness import meter
 from tests.support.gcs import Bucket, make_bucket
@@ -126,3 +127,30 @@ def single(number: float) -> float:
     """JSON has the shortest decimal of a number in single precision."""
     rounded: float = struct.unpack("f", struct.pack("f", number))[0]
     return rounded
+
+
+def test_alerts_are_those_of_the_updater(summary: dict[str, Any], rows: Rows) -> None:
+    theirs = {
+        alert["display_name"]: (
+            alert["fail_count"],
+            alert["fail_build_id"],
+            alert["latest_fail_build_id"],
+            alert["pass_build_id"],
+        )
+        for alert in summary["failing_test_summaries"]
+    }
+    numbers = [column.build.number for column in rows.columns]
+    found = {name: alert_of(cells, AlertRule(2, 2)) for name, cells in rows.cells.items()}
+    ours = {
+        name: (
+            alert.failures,
+            numbers[alert.first_bad],
+            numbers[alert.latest_bad],
+            numbers[alert.last_good] if alert.last_good is not None else "",
+        )
+        for name, alert in found.items()
+        if alert
+    }
+
+    assert ours == theirs
+    assert 5 < len(ours) < len(found)
