@@ -338,6 +338,12 @@ class ChecksCluster(Protocol):
         """Return key of ``cluster:`` -> what is expected there instead. Empty: all is well. Opens and starts nothing."""
 
 
+class MakesMachines(Protocol):
+    """An ability of a maker's class: its machines end with their cluster, so that nothing on them has to be undone."""
+
+    makes_machines: ClassVar[bool]
+
+
 class NamesPrograms(Protocol):
     """An ability that a provider may have: say which programs ``up`` will ask for.
 

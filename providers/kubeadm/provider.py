@@ -121,12 +121,12 @@ class KubeadmProvider:
             dump_cluster(ctx, dest, Source(lambda: _api(ctx), nodes=nodes))
 
     def down(self, ctx: Context) -> None:
-        """Undo on every machine what was recorded there, and remove the machines if they were made."""
+        """Remove the machines that were made; undo on every other one what was recorded there."""
         from providers.hosts.taking import give_back
 
         errors: list[Exception] = []
         try:
-            if (ctx.folder / MACHINES).exists():
+            if not self._makes_machines and (ctx.folder / MACHINES).exists():
                 with ctx.steps.step("Give the machines back"), self._nodes(ctx) as nodes:
                     give_back(nodes, ctx.run, deadline=ctx.deadline)
         except HarnessError as error:  # keeps no other machine from being removed
@@ -144,10 +144,14 @@ class KubeadmProvider:
         from providers.hosts.taking import still_marked
 
         marked: tuple[Resource, ...] = ()
-        if (ctx.folder / MACHINES).exists():
+        if not self._makes_machines and (ctx.folder / MACHINES).exists():
             with self._nodes(ctx) as nodes:
                 marked = still_marked(nodes, ctx.run, deadline=ctx.deadline)
         return (*marked, *self._maker.leftovers(ctx))
+
+    @property
+    def _makes_machines(self) -> bool:
+        return bool(getattr(self._maker, "makes_machines", False))  # MakesMachines
 
     @contextmanager
     def _nodes(self, ctx: Context) -> Iterator[tuple[Node, ...]]:

@@ -48,6 +48,7 @@ class GceMachines:
 
     Settings: ClassVar[type[BaseModel]] = GceSettings
     variables: ClassVar[tuple[str, ...]] = (ENDPOINT, RUNNER)
+    makes_machines: ClassVar[bool] = True
 
     def __init__(self, settings: GceSettings, ready: Callable[[Reach, Context], None] = furnish) -> None:
         self._settings = settings

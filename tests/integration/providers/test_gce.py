@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from providers.contracts import ClusterSpec, Context
 from providers.machines.gce import GceMachines
 from providers.machines.gce_settings import GceSettings
 from providers.testing import FolderBinaries, make_context
 from tests.support.clouds.gce import PROJECT, Call, Compute, Said
+from tests.support.clouds.gce_account import write_account
 from tests.support.clouds.gce_server import serving
 from upload.errors import DeadlineExceeded, HarnessError, ManyErrors, ProviderError, StockoutError, UsageError
 
@@ -37,13 +35,6 @@ ALL = [
 ]
 
 
-@pytest.fixture(scope="session")
-def key_pem() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def sdk() -> None:
     """Import the SDK before any deadline runs: it takes seconds, and far more when it was just installed."""
@@ -51,19 +42,9 @@ def sdk() -> None:
 
 
 @pytest.fixture(autouse=True)
-def credentials(tmp_path: Path, key_pem: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A service account's file, found by the SDK's own chain; it signs its tokens by itself."""
-    path = tmp_path / "account.json"
-    account = {
-        "type": "service_account",
-        "project_id": PROJECT,
-        "private_key_id": "k1",
-        "private_key": key_pem,
-        "client_email": "e2e@example.iam.gserviceaccount.com",
-        "client_id": "1",
-        "token_uri": "http://127.0.0.1:9/token",
-    }
-    path.write_text(json.dumps(account))
+def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A service account's file, found by the SDK's own chain."""
+    path = write_account(tmp_path / "account.json")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncssh
@@ -71,20 +73,38 @@ def test_a_version_without_published_images_is_refused_before_anything_is_made(v
     assert "export E2E_IMAGES=" in raised.value.hint
 
 
-@pytest.mark.parametrize("refusal", ["", "the cloud said no"], ids=["removed", "not removed"])
-def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(refusal: str, tmp_path: Path) -> None:
+class MadeForTheRun(Made):
+    makes_machines = True
+
+
+@contextmanager
+def silent_machine(tmp_path: Path) -> Iterator[tuple[Context, Path]]:
+    """Give the context of a run whose only machine answers nobody, and the file that names it."""
     with socket.socket() as taken:  # and listens to nobody
         taken.bind(("127.0.0.1", 0))
         context = make_context(tmp_path, FolderBinaries(tmp_path, "v1.36.3"), seconds=5)
         context.folder.mkdir(parents=True, exist_ok=True)
         asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "key")
         machines = (Machine("cp1", "control-plane", Endpoint("127.0.0.1", taken.getsockname()[1])),)
-        path = write_reach(context.folder, Reach(Access("root", KeyFile(tmp_path / "key")), machines))
-        maker = Made(refusal)
+        yield context, write_reach(context.folder, Reach(Access("root", KeyFile(tmp_path / "key")), machines))
 
-        with pytest.raises(HarnessError, match="cp1") as raised:
-            KubeadmProvider(maker, KubeadmSettings()).down(context)
+
+@pytest.mark.parametrize("refusal", ["", "the cloud said no"], ids=["removed", "not removed"])
+def test_a_machine_that_cannot_be_given_back_keeps_none_from_being_removed(refusal: str, tmp_path: Path) -> None:
+    maker = Made(refusal)
+    with silent_machine(tmp_path) as (context, path), pytest.raises(HarnessError, match="cp1") as raised:
+        KubeadmProvider(maker, KubeadmSettings()).down(context)
 
     assert maker.deleted == 1
     assert refusal in str(raised.value)
     assert path.exists()  # down can be called again
+
+
+def test_a_machine_that_was_made_for_the_run_goes_without_being_asked(tmp_path: Path) -> None:
+    maker = MadeForTheRun()
+    with silent_machine(tmp_path) as (context, path):
+        provider = KubeadmProvider(maker, KubeadmSettings())
+        left = provider.leftovers(context)
+        provider.down(context)
+
+    assert (left, maker.deleted, path.exists()) == ((), 1, False)

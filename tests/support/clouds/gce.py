@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.clouds.discovery import ROOT, Refused
+from tests.support.clouds.machines import Login, Machines, OnlyAddresses
 
 PROJECT = "example-project"
 ZONES = {"europe-west1": "bcd", "europe-west4": "abc", "us-central1": "abcf"}
@@ -43,7 +44,7 @@ class Call:
 
 @dataclass
 class Operation:
-    """Work that ends later: ``end`` is called then, unless ``errors`` say why it failed."""
+    """Work that ends later: ``end`` is called then."""
 
     shown: dict[str, Any]
     until: float
@@ -56,9 +57,20 @@ Fault = Callable[[Call], "Said | dict[str, Any] | None"]
 
 
 class Compute:
-    """One project. ``faults``: asked for each call; a Said is answered, a dict bends the operation (``errors``, ``takes_s``)."""
+    """One project. ``faults``: asked for each call; a Said is answered, a dict bends the operation (``errors``, ``takes_s``).
 
-    def __init__(self, *, operation_s: float = 0.05, lists_lag_s: float = 0.0, wait_s: float = 0.2) -> None:
+    ``machines``: what an instance is behind its address.
+    """
+
+    def __init__(
+        self,
+        *,
+        operation_s: float = 0.05,
+        lists_lag_s: float = 0.0,
+        wait_s: float = 0.2,
+        machines: Machines | None = None,
+    ) -> None:
+        self.machines = machines or OnlyAddresses()
         self.operation_s, self.lists_lag_s, self.wait_s, self.page = operation_s, lists_lag_s, wait_s, 2
         self.quotas = {"CPUS": 100.0, "INSTANCES": 100.0, "IN_USE_ADDRESSES": 100.0}
         self.faults: list[Fault] = []
@@ -255,10 +267,10 @@ class Compute:
         self.resources[key]["ready"] = True
         if key[0] != "instances":
             return
-        number = next(self._numbers) % 250
-        link = dict(self.resources[key]["networkInterfaces"][0], networkIP=f"10.0.0.{number}")
+        wire = self.machines.boot(key[2], _login(self.resources[key]))
+        link = dict(self.resources[key]["networkInterfaces"][0], networkIP=wire.inner)
         if link.get("accessConfigs"):
-            link["accessConfigs"] = [dict(link["accessConfigs"][0], natIP=f"192.0.2.{number}")]
+            link["accessConfigs"] = [dict(link["accessConfigs"][0], natIP=wire.outer)]
         self.resources[key] |= {"status": "RUNNING", "networkInterfaces": [link]}
         boot = self.resources[key]["disks"][0]["initializeParams"]
         self._put(("disks", key[1], key[2]), {"name": key[2], "labels": boot.get("labels", {})}, "READY")
@@ -267,8 +279,10 @@ class Compute:
         shown = self.resources.pop(key, None)
         if shown is not None:
             self.gone[key] = (time.monotonic(), shown)
-            if key[0] == "instances" and shown["disks"][0].get("autoDelete"):
-                self._drop(("disks", *key[1:]))
+            if key[0] == "instances":
+                self.machines.end(key[2])
+                if shown["disks"][0].get("autoDelete"):
+                    self._drop(("disks", *key[1:]))
 
     def _seen(self, collection: str, wanted: str) -> list[tuple[Key, dict[str, Any]]]:
         """Return what a list shows now: what is new comes late, and what is gone leaves late."""
@@ -327,6 +341,15 @@ class Compute:
 
 def _plain(resource: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in resource.items() if k != "ready"}
+
+
+def _login(instance: Mapping[str, Any]) -> Login:
+    """Return whom the guest agent of an image lets in: it reads the instance's metadata."""
+    items = {item["key"]: item["value"] for item in instance.get("metadata", {}).get("items", ())}
+    if items.get("enable-oslogin", "").upper() == "TRUE":
+        raise Refused("the fake does not know OS Login")
+    user, _, public_key = items.get("ssh-keys", "").partition(":")
+    return Login(user, public_key)
 
 
 def _refers(resource: Mapping[str, Any], link: str) -> bool:

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from providers.contracts import Deadline
@@ -116,9 +117,13 @@ class Lab:
             raise ProviderError(f"a host's name is a small letter and up to three more letters or digits, not {name!r}")
         return Place(self.names, name, self.folder / name)
 
+    def address(self, name: str) -> IPv4Address:
+        """Return the address that a host has or will have."""
+        return self.names.address(self._indices.setdefault(name, len(self._indices)))
+
     def _lay_out(self, name: str, user: str) -> LabHost:
         place = self.place(name)
-        address = self.names.address(self._indices.setdefault(name, len(self._indices)))
+        address = self.address(name)
         key = self.folder / f"{name}.host_key"
         public = make_key(key)
         prefix_length = self.names.network.prefixlen
