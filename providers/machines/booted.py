@@ -1,12 +1,14 @@
-"""Machines that were just made: waits until they let us in, and installs what a node needs and an image lacks."""
+"""Machines that a cloud makes: their names, who logs in to them, and what they need before they become nodes."""
 
 from __future__ import annotations
 
-from providers.contracts import Context, Node
+from providers.contracts import ClusterSpec, Context, Node, Role
 from providers.kubeadm.runtime import PACKAGES
 from providers.nodes import fan_out, wait_until_reachable
 from providers.reach import Reach, connected
 
+USER = "e2e"
+KEY_FILE = "ssh_key"  # made for the run, in its private folder
 BOOT_S = 600.0
 # a machine that boots is silent first, then refuses, and knows its user and key last
 PASSING = frozenset({"no-answer", "silent", "dropped", "closed", "denied", "no-ssh", "broken", "lost"})
@@ -16,6 +18,13 @@ cloud-init status --wait >/dev/null 2>&1 || true
 apt-get -o DPkg::Lock::Timeout=300 update --quiet
 apt-get -o DPkg::Lock::Timeout=300 install --yes --quiet --no-install-recommends {" ".join(PACKAGES)}
 """
+
+
+def nodes_of(spec: ClusterSpec) -> tuple[tuple[str, Role], ...]:
+    """Return the names and roles of the machines of a cluster, control planes first."""
+    planes: list[tuple[str, Role]] = [(f"cp{number + 1}", "control-plane") for number in range(spec.control_planes)]
+    workers: list[tuple[str, Role]] = [(f"w{number + 1}", "worker") for number in range(spec.nodes)]
+    return (*planes, *workers)
 
 
 def furnish(reach: Reach, ctx: Context) -> None:

@@ -11,16 +11,16 @@ from pydantic import BaseModel
 
 from providers._private import write_private
 from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
-from providers.machines.booted import furnish
+from providers.machines.beside import beside, gather
+from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.gce_api import ENDPOINT, GceApi
 from providers.machines.gce_errors import Taken
-from providers.machines.gce_removal import beside, check_ours, find, gather, remove
+from providers.machines.gce_removal import check_ours, find, remove
 from providers.machines.gce_resources import (
     FIREWALL,
     INSTANCE,
     NETWORK,
     SUBNETWORK,
-    USER,
     Kind,
     firewall_bodies,
     instance_body,
@@ -38,7 +38,6 @@ from providers.ssh.keys import make_key, public_key
 from providers.wording import meant, nearest
 from upload.errors import ProviderError, UsageError
 
-KEY_FILE = "ssh_key"
 PLACES = "places.json"
 _LOOK_S = 1.0
 
@@ -71,7 +70,7 @@ class GceMachines:
         api, mark = self._api(ctx), self._mark(ctx)
         order = places(self._zones(api), self._settings.machine_types)
         self._lay_network(api, mark, spec, ctx)
-        names = {mark.name(node): (node, role) for node, role in _nodes(spec)}
+        names = {mark.name(node): (node, role) for node, role in nodes_of(spec)}
         zones = self._make_instances(api, mark, tuple(names), order, ctx)
         looks = {name: partial(self._running, api, mark, zones[name], name) for name in names}
         shown = gather(api, "waiting for machines", looks)
@@ -173,12 +172,6 @@ def _make(api: GceApi, kind: Kind, place: str, mark: Mark, body: Mapping[str, An
             there = api.get(kind, place, body["name"])
     if there is not None:
         check_ours(kind, mark, there)
-
-
-def _nodes(spec: ClusterSpec) -> tuple[tuple[str, Role], ...]:
-    planes: list[tuple[str, Role]] = [(f"cp{number + 1}", "control-plane") for number in range(spec.control_planes)]
-    workers: list[tuple[str, Role]] = [(f"w{number + 1}", "worker") for number in range(spec.nodes)]
-    return (*planes, *workers)
 
 
 def _machine(node: str, role: Role, shown: Mapping[str, Any]) -> Machine:

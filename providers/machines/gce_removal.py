@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from providers.contracts import Deadline, Resource
-from providers.fanout import Limit, together
+from providers.contracts import Resource
+from providers.machines.beside import beside, gather
 from providers.machines.gce_api import GceApi
 from providers.machines.gce_errors import Conflict
 from providers.machines.gce_resources import KINDS, Kind
@@ -17,8 +17,6 @@ from providers.machines.marks import Mark
 from upload.errors import ProviderError, raise_all
 
 T = TypeVar("T")
-AT_ONCE = 16
-GRACE_S = 3.0  # a deadline of ours names the operation, and so must come before that of the wait
 _PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 20.0
 
@@ -36,24 +34,6 @@ class Found:
     def resource(self) -> Resource:
         """The same as reports call it."""
         return Resource(f"gce {self.kind.one}", f"{self.place}/{self.name}" if self.place else self.name)
-
-
-def beside(api: GceApi, jobs: Mapping[str, Callable[[], T]]) -> dict[str, T | Exception]:
-    """Do several things at once and return name -> what came of it, or what went wrong."""
-
-    def job(act: Callable[[], T]) -> Callable[[Limit], T]:
-        return lambda _limit: act()
-
-    until = Deadline.after(api.deadline.remaining_s() + GRACE_S, api.deadline.what, api.deadline.clock)
-    made = {name: job(act) for name, act in jobs.items()}
-    return together(made, until, workers=AT_ONCE, on_break=api.stop)
-
-
-def gather(api: GceApi, what: str, jobs: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-    """Do several things at once and return name -> what came of it. Raises: what went wrong, all of it."""
-    results = beside(api, jobs)
-    raise_all(what, [result for result in results.values() if isinstance(result, Exception)])
-    return {name: result for name, result in results.items() if not isinstance(result, Exception)}
 
 
 def find(api: GceApi, mark: Mark | None) -> tuple[Found, ...]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from providers.kubeadm.balancer import PORT as BALANCER_PORT
 from providers.kubeadm.plan import API_PORT
+from providers.machines.booted import USER
 from providers.machines.gce_settings import GceSettings
 from providers.machines.marks import PREFIX, RUN, Mark, described, labelled
 from providers.machines.places import Place
 from providers.ssh.access import SSH_PORT
 
-USER = "e2e"
 MTU = 1500  # GCE's own default of 1460 leaves less to tunnels
 
 
