@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 GS_HOST = "https://storage.googleapis.com"
 INDEX = "index.html"
 TESTS_JSON = "tests.json"
+INDEX_JSON = "index.json"
+ALERTS_ATOM = "alerts.atom"
 STYLE = "static/site.css"
 SCRIPT = "static/site.js"
 
@@ -29,6 +31,11 @@ def grid_page(job: Job) -> str:
 def grid_script(job: Job) -> str:
     """Return the script that holds what the grid's tooltips say."""
     return f"jobs/{file_name(job.spec.party)}/{file_name(job.name)}/grid.js"
+
+
+def badge(job: Job) -> str:
+    """Return the picture of a job's state."""
+    return f"jobs/{file_name(job.spec.party)}/{file_name(job.name)}/badge.svg"
 
 
 def build_page(job: Job, number: str) -> str:

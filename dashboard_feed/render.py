@@ -44,7 +44,7 @@ class Renderer:
         self.environment = _environment()
 
     def page(self, template: str, page: str, **values: object) -> bytes:
-        """Return one HTML page. ``page`` is where it will stand, relative to the site."""
+        """Return one page, HTML or XML. ``page`` is where it will stand, relative to the site."""
         html = self.environment.get_template(template).render(here=Here(page, self.site), now_s=self.now_s, **values)
         return html.encode("utf-8")
 
@@ -94,6 +94,9 @@ def _environment() -> jinja2.Environment:
         "grid_script": links.grid_script,
         "build_page": links.build_page,
         "suite_page": links.suite_page,
+        "badge_of": links.badge,
+        "ALERTS_ATOM": links.ALERTS_ATOM,
+        "INDEX_JSON": links.INDEX_JSON,
         "INDEX": links.INDEX,
         "TESTS_JSON": links.TESTS_JSON,
     }

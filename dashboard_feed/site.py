@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dashboard_feed import build_pages, folder, links, pages
+from dashboard_feed import build_pages, folder, links, outlets, pages
+from dashboard_feed.alerts import watch
 from dashboard_feed.collect import GRID_BUILDS, read_bucket
 from dashboard_feed.history import render_tests_json, suites
 from dashboard_feed.render import Renderer, static_files
-from dashboard_feed.summary import by_urgency, summarize
+from dashboard_feed.summary import STALE_AFTER_S, by_urgency, summarize
+from dashboard_feed.testgrid.alerts import AlertRule
 from upload.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +68,11 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
     files = static_files()
     files[links.TESTS_JSON] = render_tests_json(buckets, now_s)
     files[links.INDEX] = pages.index_page(renderer, whole)
+    alerts = watch(buckets, AlertRule(), stale_after_s=STALE_AFTER_S, now_s=now_s).alerts
+    files[links.INDEX_JSON] = outlets.index_json(summaries, alerts, now_s)
+    files[links.ALERTS_ATOM] = outlets.alerts_atom(renderer, summaries, alerts)
     for summary in summaries:
+        files[links.badge(summary.job)] = outlets.badge(renderer, summary)
         files[links.grid_page(summary.job)] = pages.grid_page(renderer, summary)
         files[links.grid_script(summary.job)] = pages.grid_script(summary)
         history = build_pages.job_history(summary.job, summary.meter)
