@@ -48,6 +48,11 @@ class Settings:
         dropped = {*JENKINS_COOKIES, *PYTEST_VARIABLES}
         return {name: value for name, value in self.variables.items() if name not in dropped}
 
+    def variables_for(self, provider: object) -> dict[str, str]:
+        """Return what a provider's class asks for of the environment."""
+        asked: tuple[str, ...] = getattr(provider, "variables", ())  # ReadsEnvironment
+        return {name: self.variables[name] for name in asked if self.variables.get(name)}
+
     def sources(self, *, offline: bool, progress: Callable[[Progress], None]) -> Sources:
         """Return where programs may come from: E2E_CACHE_DIR, E2E_MIRROR. Raises UsageError."""
         from providers.releases.sources import sources_from_env

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from e2e.cli._job import JobParam
 from e2e.cli._options import log_options, run_argument
 
 if TYPE_CHECKING:
@@ -16,18 +17,27 @@ if TYPE_CHECKING:
 @run_argument
 @click.option("--resume", is_flag=True, help="Finish a killed run: dump, down, publish.")
 @click.option("--abort", is_flag=True, help="With --resume: publish it as aborted, not as failed.")
+@click.option("--job", metavar="JOB|FILE", type=JobParam(), help="RUN's folder is on another computer: go by marks.")
 @log_options
-def command(run: str | None, *, resume: bool, abort: bool, log_format: str, verbose: bool) -> int:
+def command(run: str | None, *, job: str | None, log_format: str, verbose: bool, **how: bool) -> int:
     """Dump a run's cluster and take it down; with --resume, also publish what the run came to.
 
     RUN is what `e2e up` or `e2e status` prints, or a JOB; without it the newest run that has something left.
     --resume exits with the verdict. A suite that had ended keeps its verdict, also with --abort.
+
+    With --job nothing of RUN has to be here: what carries its mark is removed from where its config makes things.
     """
     from e2e.cli._later import find, find_for_removal, go_on
     from e2e.lifecycle.attach import Later, adopt_claim, take_over
 
+    resume, abort = how["resume"], how["abort"]
     if abort and not resume:
         raise click.UsageError("--abort belongs to --resume")
+    if job is not None:
+        if run is None or resume:
+            raise click.UsageError("--job goes with RUN, and without --resume")
+        _elsewhere(run, job, log_format=log_format, verbose=verbose)
+        return 0
     name = find(run, lambda state: state.needs_work) if resume else find_for_removal(run)
 
     def finish(run_: Run) -> None:
@@ -42,6 +52,25 @@ def command(run: str | None, *, resume: bool, abort: bool, log_format: str, verb
     if done.state.needs_publishing:
         click.echo(f"{done.state.run} is not published; try: e2e publish {done.state.run}", err=True)
     return code
+
+
+def _elsewhere(run: str, job: str, *, log_format: str, verbose: bool) -> None:
+    from e2e.lifecycle.attach import find_named
+    from e2e.lifecycle.display import make_display
+    from e2e.lifecycle.marked import take_down_elsewhere
+    from e2e.settings import current_settings
+    from providers.config import default_search, load_job
+    from upload.errors import UsageError
+
+    settings = current_settings()
+    config = load_job(job, search=default_search()).config
+    if find_named(settings.state, run):
+        raise UsageError(f"the folder of {run} is here", hint=f"e2e down {run}")
+    display = make_display(log_format, verbose=verbose)
+    try:
+        take_down_elsewhere(run, config, settings, display)
+    finally:
+        display.close()
 
 
 def _remove(run: Run) -> None:

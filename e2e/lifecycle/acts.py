@@ -15,7 +15,7 @@ from e2e.lifecycle.run import CLUSTER, MARK, Run, Tools
 from e2e.lifecycle.state import Failure, Keep, Presence, Tally
 from e2e.lifecycle.testers import SuitePlan, SuiteResult, make_tester
 from providers import process
-from providers.contracts import Deadline, NamesPrograms
+from providers.contracts import Context, Deadline, NamesPrograms, Provider
 from providers.releases.forms import release_of
 from upload.errors import DeadlineExceeded, HarnessError, Outcome, ProviderError, UsageError
 from upload.model import Case, Status
@@ -140,12 +140,16 @@ def take_down(run: Run, deadline: Deadline) -> None:
     process.end(run.mark, deadline=deadline)
     context = run.context(deadline)
     run.tools.provider.down(context)
-    left = run.tools.provider.leftovers(context)
-    if left:
-        names = _listed([f"{each.kind} {each.name}" for each in left])
-        raise ProviderError(f"left over after down: {names}", hint=f"e2e down {run.state.run}")
+    left_over(run.tools.provider, context, hint=f"e2e down {run.state.run}")
     run.folder.forget_cluster(CLUSTER)
     run.change(lambda state: replace(state.with_cluster(CLUSTER, Presence.GONE), kept=False))
+
+
+def left_over(provider: Provider, context: Context, *, hint: str) -> None:
+    """Raise ProviderError with the names of what is still there after down, if anything is."""
+    if left := provider.leftovers(context):
+        names = _listed([f"{each.kind} {each.name}" for each in left])
+        raise ProviderError(f"left over after down: {names}", hint=hint)
 
 
 def publish(run: Run, deadline: Deadline) -> None:

@@ -140,14 +140,8 @@ class Run:
             steps=self.recorder,
             binaries=self.binaries,
             keep_secret=self.folder.keep_secret,
-            variables=self._variables(),
+            variables=self.tools.settings.variables_for(self.tools.provider),
         )
-
-    def _variables(self) -> dict[str, str]:
-        """Return what the provider's class asks for of the environment."""
-        asked: tuple[str, ...] = getattr(self.tools.provider, "variables", ())  # ReadsEnvironment
-        given = self.tools.settings.variables
-        return {name: given[name] for name in asked if given.get(name)}
 
     def _take_signal(self, count: int) -> None:
         """Write it down first, since a CI may kill us soon; then say what happens."""

@@ -186,6 +186,11 @@ def _unknown(job: JobConfig, source: str, error: HarnessError | None = None) -> 
     return Version(lambda _built: LaterBinaries(UNKNOWN, refused), job.cluster.spec(), UNKNOWN, source, error)
 
 
+def unknown_version() -> Binaries:
+    """Return the programs of a version that nobody knows: asking for one raises ProviderError."""
+    return LaterBinaries(UNKNOWN, _refuse(ProviderError("the version is not known")))
+
+
 def _refuse(error: HarnessError) -> Callable[[Deadline], Binaries]:
     def refuse(_deadline: Deadline) -> Binaries:
         raise error

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from providers.hosts.marker import Marker
     from providers.kubeadm.site import Site
 
+# abilities of a maker that its provider has just as it has them: FindsMarked
+PASSED_ON = ("place", "marked", "remove_marked")
 FEATURES = frozenset({"pods-run", "node-ssh", "dns", "services", "csr-signing"})
 IMAGES = "E2E_IMAGES"
 REPOSITORY = "E2E_IMAGE_REPOSITORY"
@@ -39,12 +41,12 @@ class KubeadmProvider:
     variables: ClassVar[tuple[str, ...]] = (IMAGES, REPOSITORY)
 
     def __init__(self, maker: MachineMaker, settings: KubeadmSettings) -> None:
-        self._maker = maker
+        self.maker = maker
         self._settings = settings
 
     def refusals(self, spec: ClusterSpec) -> Mapping[str, str]:
         """Return key of ``cluster:`` -> what is expected there instead: what the maker cannot make."""
-        ask = getattr(self._maker, "refusals", None)  # ChecksCluster
+        ask = getattr(self.maker, "refusals", None)  # ChecksCluster
         found = dict(ask(spec)) if ask else {}
         if spec.manifest and not spec.manifest.is_file():
             found["network"] = "vxlan, routes, or the file of a manifest that is there"
@@ -68,8 +70,8 @@ class KubeadmProvider:
             raise UsageError(f"cluster.{key} must be {wanted}")
         _require_images(ctx)
         with ctx.steps.step("Machines"):
-            machines = self._maker.ensure(spec, ctx)
-            reach = Reach(self._maker.access(ctx), machines)
+            machines = self.maker.ensure(spec, ctx)
+            reach = Reach(self.maker.access(ctx), machines)
         with connected(reach, run=ctx.run, folder=ctx.folder) as nodes:
             with ctx.steps.step("Take the machines"):
                 # machines that were refused are not there for dump and down, which would fail on them, too
@@ -133,7 +135,7 @@ class KubeadmProvider:
             errors.append(error)
         try:
             with ctx.steps.step("Remove machines"):
-                self._maker.delete(ctx)
+                self.maker.delete(ctx)
         except HarnessError as error:
             errors.append(error)
         raise_all("taking the machines away", errors)
@@ -147,11 +149,11 @@ class KubeadmProvider:
         if not self._makes_machines and (ctx.folder / MACHINES).exists():
             with self._nodes(ctx) as nodes:
                 marked = still_marked(nodes, ctx.run, deadline=ctx.deadline)
-        return (*marked, *self._maker.leftovers(ctx))
+        return (*marked, *self.maker.leftovers(ctx))
 
     @property
     def _makes_machines(self) -> bool:
-        return bool(getattr(self._maker, "makes_machines", False))  # MakesMachines
+        return bool(getattr(self.maker, "makes_machines", False))  # MakesMachines
 
     @contextmanager
     def _nodes(self, ctx: Context) -> Iterator[tuple[Node, ...]]:
@@ -220,7 +222,17 @@ def provider_of(maker: Any) -> type[KubeadmProvider]:
         def __init__(self, settings: KubeadmSettings) -> None:
             super().__init__(maker(settings), settings)
 
+    for ability in PASSED_ON:
+        if hasattr(maker, ability):
+            setattr(Made, ability, _passed_on(ability))
     return Made
+
+
+def _passed_on(ability: str) -> Callable[..., Any]:
+    def ask(self: KubeadmProvider, *given: Any) -> Any:
+        return getattr(self.maker, ability)(*given)
+
+    return ask
 
 
 def _take(

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from providers._private import write_private
 from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
+from providers.lookout import Lookout, Marked
 from providers.machines.beside import beside, gather
 from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.gce_api import ENDPOINT, GceApi
@@ -91,7 +92,20 @@ class GceMachines:
         """List what carries the run's mark and is still there."""
         return tuple(each.resource for each in find(self._api(ctx), self._mark(ctx)))
 
-    def _api(self, ctx: Context) -> GceApi:
+    def place(self) -> str:
+        """Return where marks are looked for."""
+        return f"project {self._settings.project}"
+
+    def marked(self, look: Lookout) -> tuple[Marked, ...]:
+        """List what carries the mark of any run in the project."""
+        return tuple(each.marked for each in find(self._api(look), None))
+
+    def remove_marked(self, wanted: Callable[[Marked], bool], look: Lookout) -> None:
+        """Remove what carries a mark and is wanted. Raises: ProviderError."""
+        api = self._api(look)
+        remove(api, lambda: tuple(each for each in find(api, None) if wanted(each.marked)))
+
+    def _api(self, ctx: Context | Lookout) -> GceApi:
         return GceApi(self._settings.project, ctx.deadline, endpoint=ctx.variables.get(ENDPOINT, ""))
 
     def _mark(self, ctx: Context) -> Mark:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from providers.contracts import Resource
+from providers.lookout import Marked
 from providers.machines.beside import beside, gather
 from providers.machines.gce_api import GceApi
 from providers.machines.gce_errors import Conflict
@@ -34,6 +35,11 @@ class Found:
     def resource(self) -> Resource:
         """The same as reports call it."""
         return Resource(f"gce {self.kind.one}", f"{self.place}/{self.name}" if self.place else self.name)
+
+    @property
+    def marked(self) -> Marked:
+        """The same with whose it is."""
+        return Marked(self.resource, self.mark.slug, self.mark.owner, self.mark.expires_s)
 
 
 def find(api: GceApi, mark: Mark | None) -> tuple[Found, ...]:

@@ -1,0 +1,46 @@
+"""Abilities that a provider or a maker may have beside a run: what it finds of other runs, and says before anything is made.
+
+They are asked for with ``hasattr``. Source: DESIGN section 5, small optional protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from providers.contracts import Deadline, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """What the core hands to a provider for a look that belongs to no run; the fields are those of ``Context``."""
+
+    deadline: Deadline
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Something that carries a mark. ``run``: as marks write it; ``expires_s``: UTC epoch."""
+
+    resource: Resource
+    run: str
+    owner: str
+    expires_s: int
+
+
+class FindsMarked(Protocol):
+    """An ability that a provider or a maker may have: find by marks alone what runs made, whoever's, wherever they ran.
+
+    ``down`` then needs nothing of the run's folder.
+    """
+
+    def place(self) -> str:
+        """Return where it looks, as a person calls it, such as ``project example-project``."""
+
+    def marked(self, look: Lookout) -> tuple[Marked, ...]:
+        """Return what carries a mark of any run. Raises: ProviderError, UsageError."""
+
+    def remove_marked(self, wanted: Callable[[Marked], bool], look: Lookout) -> None:
+        """Remove what carries a mark and is ``wanted``, as long as there is any. Raises: ProviderError, DeadlineExceeded."""

@@ -1,0 +1,193 @@
+"""What expired or was lost, found by marks in a project and by time in a store, with the real SDK against the fake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from e2e.cli import cli
+from providers.contracts import ClusterSpec
+from providers.machines.gce import GceMachines
+from providers.machines.gce_api import ENDPOINT
+from providers.machines.gce_settings import GceSettings
+from providers.testing import FolderBinaries, make_context
+from tests.support.clouds.gce import PROJECT, Compute, Said
+from tests.support.clouds.gce_account import write_account
+from tests.support.clouds.gce_server import serving
+from upload.documents import Started
+from upload.errors import HarnessError
+from upload.model import BuildRef
+from upload.store import open_store
+
+JOB = "ci-kubernetes-e2e-gce"
+OLD, NEW = f"{JOB}-20260101000000", f"{JOB}-20260101000001"
+HOUR_S = 3600
+TOTAL_S = 600
+SECTION = {"project": PROJECT, "region": "europe-west1", "runner_cidr": "192.0.2.200/32"}
+PER_RUN = 6  # instance, its disk, two firewalls, network, subnetwork
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sdk() -> None:
+    """Import the SDK before any deadline runs: it takes seconds, and far more when it was just installed."""
+    import google.cloud.compute_v1  # noqa: F401
+
+
+@pytest.fixture
+def compute() -> Compute:
+    return Compute()
+
+
+@dataclass
+class Here:
+    """A computer with one config and no run."""
+
+    folder: Path
+    variables: dict[str, str]
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "gce.yaml"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "bucket"
+
+    def e2e(self, *argv: object) -> Result:
+        return CliRunner().invoke(cli, list(map(str, argv)), env=self.variables, standalone_mode=False)
+
+    def make(self, run: str, *, expires_s: int) -> None:
+        made = make_context(self.folder / run, FolderBinaries(self.folder, "v1.36.3"), seconds=60)
+        ctx = replace(made, run=run, expires_s=expires_s, variables=self.variables)
+        maker = GceMachines(GceSettings.model_validate(SECTION), ready=lambda _reach, _ctx: None)
+        maker.ensure(ClusterSpec(control_planes=1, nodes=0), ctx)
+
+
+@pytest.fixture
+def here(compute: Compute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
+    document: dict[str, Any] = {
+        "job": JOB,
+        "kubernetes": "pinned",
+        "provider": {"name": "gce", **SECTION},
+        "party": "tests",
+        "contact": {"github": "someone", "email": "someone@example.com"},
+        "results": {"store": str(tmp_path / "bucket")},
+        "bucket_prefix": "tests:",
+        "dashboard": {"group": "tests", "name": "tests-gce"},
+        "defaults": {
+            "timeouts": {**dict.fromkeys(("up", "test", "dump", "down", "publish"), "60s"), "total": f"{TOTAL_S}s"}
+        },
+    }
+    (tmp_path / "gce.yaml").write_text(yaml.safe_dump(document))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(write_account(tmp_path / "account.json")))
+    with serving(compute) as endpoint:
+        yield Here(tmp_path, {ENDPOINT: endpoint, "E2E_STATE_DIR": str(tmp_path / "state")})
+
+
+def test_what_expired_in_a_project_is_listed_and_goes_with_yes(compute: Compute, here: Here) -> None:
+    here.make(OLD, expires_s=1767229200)
+    here.make(NEW, expires_s=2**40)
+    unmarked = ("networks", "global", f"e2e-{OLD}-mine")
+    compute.resources[unmarked] = {"name": unmarked[2], "ready": True}
+    compute.born[unmarked] = 0.0
+    everything = compute.names()
+
+    listed = here.e2e("gc", "--provider", "gce", here.config)
+    assert compute.names() == everything
+    removed = here.e2e("gc", "--provider", "gce", "--yes", here.config)
+
+    (line,) = listed.stdout.splitlines()
+    assert line.startswith(f"project {PROJECT}: {OLD} of ")
+    assert ", expired 2026-01-01T01:00Z: gce disk europe-west1-b/" in line
+    assert line.count(", gce") == PER_RUN - 1
+    assert listed.stderr == "e2e gc --provider gce --yes removes them\n"
+    assert (listed.return_value, removed.return_value, removed.stdout) == (0, 0, listed.stdout)
+    left = compute.names()
+    assert f"networks/{unmarked[2]}" in left
+    assert [name for name in left if OLD in name] == [f"networks/{unmarked[2]}"]
+    assert len([name for name in left if NEW in name]) == PER_RUN
+
+
+def test_what_cannot_be_removed_is_told_in_the_words_of_the_service(compute: Compute, here: Here) -> None:
+    here.make(OLD, expires_s=1)
+    compute.faults = [lambda call: Said(403, "forbidden", "may not") if call.id == "compute.networks.delete" else None]
+
+    done = here.e2e("gc", "--provider", "gce", "--yes", here.config)
+
+    assert isinstance(done.exception, HarnessError)
+    assert f"deleting network e2e-{OLD}-net: " in str(done.exception)
+    assert str(done.exception).endswith("may not (forbidden, HTTP 403)")
+    assert compute.names() == [f"networks/e2e-{OLD}-net"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        pytest.param(
+            ("gc", "--provider", "local", "CONFIG"), "no config says where 'local' makes", id="no such config"
+        ),
+        pytest.param(("gc", "CONFIG"), "JOB belongs to --provider", id="a job without"),
+        pytest.param(("gc", "--provider", "gce", "--finish-orphans"), "are two things to do", id="both"),
+        pytest.param(("down", "other-1", "--job", "CONFIG"), f"other-1 is no run of {JOB}", id="run of another job"),
+        pytest.param(("down", f"{JOB}-x", "--job", "CONFIG"), f"{JOB}-x is no run of {JOB}", id="no run"),
+        pytest.param(("down", "--job", "CONFIG"), "--job goes with RUN", id="no run named"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(argv: tuple[str, ...], said: str, here: Here) -> None:
+    done = here.e2e(*(here.config if word == "CONFIG" else word for word in argv))
+
+    assert said in str(done.exception)
+
+
+def test_a_run_is_taken_down_on_a_computer_that_knows_its_name_only(compute: Compute, here: Here) -> None:
+    here.make(OLD, expires_s=2**40)
+    here.make(NEW, expires_s=2**40)
+
+    done = here.e2e("down", OLD, "--job", here.config)
+
+    assert done.return_value == 0, done.exception
+    assert [name for name in compute.names() if OLD in name] == []
+    assert len(compute.names()) == PER_RUN
+
+
+def begin(here: Here, number: str, started_s: int) -> Path:
+    from upload.claim import claim
+
+    store = open_store(str(here.store))
+    claim(store, BuildRef("logs", JOB, number), Started(started_s, "node", "v1.36.3"), now_s=started_s)
+    return here.store / "logs" / JOB / number
+
+
+def test_builds_past_all_their_time_are_finished_as_aborted(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    from e2e.lifecycle.state import build_number
+
+    now_s = int(time.time())
+    allowed_s = TOTAL_S + 3 * 60  # dump, down and publish have time of their own
+    lost = begin(here, build_number(now_s - allowed_s - 60), now_s - allowed_s - 60)
+    alive = begin(here, build_number(now_s - TOTAL_S), now_s - TOTAL_S)
+    broken = here.store / "logs" / JOB / build_number(now_s - 9 * HOUR_S)
+    broken.mkdir()
+    (broken / "started.json").write_text("{")
+
+    listed = here.e2e("gc", "--finish-orphans", here.config)
+    assert not (lost / "finished.json").exists()
+    done = here.e2e("gc", "--finish-orphans", "--yes", here.config)
+    again = here.e2e("gc", "--finish-orphans", here.config)
+
+    assert [line.rsplit("/", 2)[-2] for line in listed.stdout.splitlines()] == [lost.name]
+    assert (listed.return_value, done.return_value, done.stdout, again.stdout) == (0, 0, listed.stdout, "")
+    finished = json.loads((lost / "finished.json").read_text())
+    assert (finished["result"], finished["passed"], finished["version"]) == ("ABORTED", False, "v1.36.3")
+    assert finished["metadata"]["failure"].startswith("its runner was lost: nothing came by 20")
+    assert (lost.parent / "latest-build.txt").read_text() == f"{lost.name}\n"
+    assert [path.name for path in (alive, broken) if (path / "finished.json").exists()] == []
+    assert here.e2e("verify", lost).return_value in (0, None)
