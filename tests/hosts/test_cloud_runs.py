@@ -28,7 +28,7 @@ def test_a_run_in_a_cloud_is_published_and_leaves_nothing_there(cloud: str, host
     variables = {**os.environ, IMAGES: str(lab_images(PINNED, sources_from_env(os.environ)))}
     with CLOUDS[cloud](host_lab) as (_, given):  # which fails for what is left at its end
         harness = Harness(tmp_path, {**variables, **given, "E2E_STATE_DIR": str(tmp_path / "state")})
-        done = harness.e2e("run", config, "--results", harness.store, "--focus", "DNS", timeout_s=RUN_S)
+        done = harness.e2e("run", config, "--results", harness.store, "--focus", "sig-network", timeout_s=RUN_S)
     verified = harness.e2e("verify", harness.store / "logs" / job)
 
     assert (done.code, verified.code) == (0, 0), f"{done.err}\n{verified.out}{verified.err}"
