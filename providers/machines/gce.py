@@ -15,6 +15,7 @@ from providers.lookout import Lookout, Marked
 from providers.machines.beside import beside, gather
 from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.gce_api import ENDPOINT, GceApi
+from providers.machines.gce_difference import check_after, note_before
 from providers.machines.gce_errors import Taken
 from providers.machines.gce_removal import check_ours, find, remove
 from providers.machines.gce_resources import (
@@ -70,6 +71,8 @@ class GceMachines:
         """
         api, mark = self._api(ctx), self._mark(ctx)
         order = places(self._zones(api), self._settings.machine_types)
+        if not self._settings.shared_project:
+            note_before(api, ctx.folder)
         self._lay_network(api, mark, spec, ctx)
         names = {mark.name(node): (node, role) for node, role in nodes_of(spec)}
         zones = self._make_instances(api, mark, tuple(names), order, ctx)
@@ -84,9 +87,13 @@ class GceMachines:
         return Access(user=USER, identity=KeyFile(ctx.folder / KEY_FILE))
 
     def delete(self, ctx: Context) -> None:
-        """Remove all that carries the run's mark. Needs nothing of the run's folder. Raises: ProviderError."""
+        """Remove all that carries the run's mark. Needs nothing of the run's folder.
+
+        Raises: ProviderError, also with the names of what came during the run and carries no mark.
+        """
         api, mark = self._api(ctx), self._mark(ctx)
         remove(api, lambda: find(api, mark))
+        check_after(api, ctx.folder)
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         """List what carries the run's mark and is still there."""

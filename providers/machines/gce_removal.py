@@ -46,7 +46,7 @@ def find(api: GceApi, mark: Mark | None) -> tuple[Found, ...]:
     """Return what carries the mark of one run, or of any run. Nothing without a mark is ever returned."""
     listed = gather(api, "listing", {kind.many: partial(api.list, kind, kind.filter_of(mark)) for kind in KINDS})
     found = (
-        Found(kind, _place(kind, each), each["name"], carried)
+        Found(kind, place_of(kind, each), each["name"], carried)
         for kind in KINDS
         for each in listed[kind.many]
         if (carried := kind.mark(each)) is not None
@@ -87,5 +87,6 @@ def check_ours(kind: Kind, mark: Mark, there: Mapping[str, Any]) -> None:
         raise ProviderError(what, hint=f"gcloud compute {kind.many} describe {there['name']}")
 
 
-def _place(kind: Kind, resource: Mapping[str, Any]) -> str:
+def place_of(kind: Kind, resource: Mapping[str, Any]) -> str:
+    """Return the zone or region of something that was listed, empty for what is global."""
     return "" if kind.scope == "global" else str(resource.get(kind.scope, "")).rpartition("/")[2]

@@ -43,6 +43,10 @@ class GceSettings(KubeadmSettings):
     image: Image = Field(default=UBUNTU, description="image or family of images")
     disk_gb: int = Field(default=50, ge=10, le=2000, description="size of each machine's disk, in GB")
     spot: bool = Field(default=False, description="cheaper machines that may be taken away at any time")
+    shared_project: bool = Field(
+        default=False,
+        description="others make things in the project meanwhile: what came during a run without a mark is no leak of it",
+    )
     network: Word | None = Field(default=None, description="an existing network; without it one is made for the run")
     subnetwork: Word | None = Field(default=None, description="a subnetwork of the existing network in the region")
     subnet_cidr: Cidr = Field(default="10.10.0.0/20", description="addresses of the machines in a network that is made")

@@ -162,6 +162,36 @@ def test_what_lacks_the_mark_is_never_deleted(compute: Compute, context: Context
     assert compute.names() == [f"firewalls/e2e-{SLUG}-mine"]
 
 
+def add_unmarked(compute: Compute, name: str) -> None:
+    compute.resources["firewalls", "global", name] = {"name": name, "ready": True}
+    compute.born["firewalls", "global", name] = 0.0
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["ours", "shared"])
+def test_what_came_during_a_run_without_a_mark_is_named_once_and_left(
+    shared: bool, compute: Compute, context: Contexts
+) -> None:
+    add_unmarked(compute, "there-before")
+    machines = maker(shared_project=shared)
+    machines.ensure(SPEC, context())
+    machines.ensure(SPEC, context())
+    add_unmarked(compute, "came-meanwhile")
+    other = context("b", run="ci-kubernetes-e2e-a-20260101000001")
+    maker(shared_project=True).ensure(SPEC, other)  # what carries a mark is its own run's to remove
+
+    if not shared:
+        with pytest.raises(ProviderError) as caught:
+            machines.delete(context())
+        assert str(caught.value) == (
+            f"came into project {PROJECT} during the run without a mark, and is left alone: firewall came-meanwhile"
+        )
+        assert "shared_project: true" in caught.value.hint
+    machines.delete(context())
+    maker().delete(other)
+
+    assert compute.names() == ["firewalls/came-meanwhile", "firewalls/there-before"]
+
+
 def test_no_room_leads_to_the_next_zone_and_then_the_next_type(compute: Compute, context: Contexts) -> None:
     compute.faults = [on("instances.insert", STOCKOUT, zone=f"europe-west1-{z}") for z in "bc"]
     compute.faults.append(on("instances.insert", STOCKOUT, zone="europe-west1-d", times=2))
