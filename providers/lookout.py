@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from providers.contracts import Deadline, Resource
+from providers.contracts import ClusterSpec, Deadline, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,23 @@ class Marked:
     run: str
     owner: str
     expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One thing that was looked at before anything is made. ``said``: how it is; ``mend``: the command that mends it."""
+
+    name: str
+    said: str
+    mend: str = ""
+    is_ok: bool = True
+
+
+class LooksAhead(Protocol):
+    """An ability that a provider or a maker may have: say what a run would meet, and make nothing."""
+
+    def preflight(self, spec: ClusterSpec, look: Lookout) -> tuple[Looked, ...]:
+        """Return every check in the order in which a run needs them. Whatever the service says is in there."""
 
 
 class FindsMarked(Protocol):

@@ -11,6 +11,7 @@ from upload.errors import Outcome
 
 if TYPE_CHECKING:
     from providers.config.review import Review
+    from providers.lookout import Looked
 
 
 @click.command(name="check")
@@ -18,30 +19,59 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--resolved", is_flag=True, help="Print every value of the valid ones with the line it comes from.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a config, for editors, and check nothing.")
+@click.option("--online", is_flag=True, help="Also ask the provider and the store what a run would meet.")
 @click.pass_context
-def command(ctx: click.Context, jobs: tuple[str, ...], form: str, *, resolved: bool, schema: bool) -> None:
+def command(ctx: click.Context, /, jobs: tuple[str, ...], form: str, **asked: bool) -> None:
     """Check job configs; say everything that is wrong.
 
     JOB is a config's file name without .yaml or its job: value, FILE a path. Without any, all configs that are found
-    are checked. Exits with 2 if anything is wrong. Nothing is executed and no network is opened.
+    are checked. Exits with 2 if anything is wrong. Nothing is executed and no network is opened, but with --online:
+    credentials, permissions, quotas and what else a run needs are then looked at where the config points, and nothing
+    is created.
     """
     import json
+    from dataclasses import asdict
 
     from providers.config import default_search
     from providers.config.review import review
 
-    if schema:
+    resolved, online = asked["resolved"], asked["online"]
+    if asked["schema"]:
         from providers.config.schema import job_schema
 
         click.echo(json.dumps(job_schema(), indent=2))
         return
     found = review(jobs, search=default_search())
+    looked = _look_ahead(found) if online else {}
     if form == "json":
-        click.echo(json.dumps(_as_json(found, resolved=resolved), indent=2))
+        shown = _as_json(found, resolved=resolved)
+        told = {path: [asdict(each) for each in checks] for path, checks in looked.items()}
+        click.echo(json.dumps({**shown, "online": told} if online else shown, indent=2))
     else:
+        _print_looked(looked)
         _print(found, resolved=resolved)
-    if found.problems:
+    if found.problems or not all(each.is_ok for checks in looked.values() for each in checks):
         ctx.exit(Outcome.USAGE.value.exit_code)
+
+
+def _look_ahead(found: Review) -> dict[str, tuple[Looked, ...]]:
+    from e2e.cli._looking import brief_patience
+    from e2e.lifecycle.preflight import look_ahead
+    from e2e.settings import current_settings
+    from providers.config.document import shown_path
+
+    settings = current_settings()
+    return {
+        shown_path(job.path): tuple(look_ahead(job.config, settings, patience=brief_patience())) for job in found.jobs
+    }
+
+
+def _print_looked(looked: dict[str, tuple[Looked, ...]]) -> None:
+    for path, checks in looked.items():
+        for each in checks:
+            click.echo(f"{path}: {'ok' if each.is_ok else 'fail':<4}  {each.name}: {each.said}")
+            if each.mend:
+                click.echo(f"{'':{len(path) + 8}}try: {each.mend}")
 
 
 def _print(found: Review, *, resolved: bool) -> None:

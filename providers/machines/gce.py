@@ -11,12 +11,13 @@ from pydantic import BaseModel
 
 from providers._private import write_private
 from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
-from providers.lookout import Lookout, Marked
+from providers.lookout import Looked, Lookout, Marked
 from providers.machines.beside import beside, gather
 from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.gce_api import ENDPOINT, GceApi
 from providers.machines.gce_difference import check_after, note_before
 from providers.machines.gce_errors import Taken
+from providers.machines.gce_preflight import Outlook
 from providers.machines.gce_removal import check_ours, find, remove
 from providers.machines.gce_resources import (
     FIREWALL,
@@ -98,6 +99,11 @@ class GceMachines:
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         """List what carries the run's mark and is still there."""
         return tuple(each.resource for each in find(self._api(ctx), self._mark(ctx)))
+
+    def preflight(self, spec: ClusterSpec, look: Lookout) -> tuple[Looked, ...]:
+        """Return what a run would meet in the project. Reads only."""
+        api = self._api(look)
+        return Outlook(api, self._settings, spec).look(lambda: self._zones(api))
 
     def place(self) -> str:
         """Return where marks are looked for."""

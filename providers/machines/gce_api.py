@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from providers.contracts import Deadline
@@ -20,6 +20,9 @@ from upload.errors import DeadlineExceeded, MissingExtra, ProviderError
 T = TypeVar("T")
 ENDPOINT = "E2E_GCE_ENDPOINT"
 _SCOPE = "https://www.googleapis.com/auth/compute"
+_READ_SCOPE = "https://www.googleapis.com/auth/cloud-platform.read-only"
+_RESOURCE_MANAGER = "https://cloudresourcemanager.googleapis.com"
+_PERMISSIONS = "permissions"
 _CALL_S = 60.0
 _POLL_S = 130.0  # the service answers a wait after 120 s at most
 
@@ -90,6 +93,20 @@ class GceApi:
 
         return self._send(what, service, call, _CALL_S)
 
+    def permissions(self, wanted: Sequence[str]) -> frozenset[str]:
+        """Return which of some permissions whoever asks has on the project. Compute v1 cannot tell; Resource Manager can."""
+
+        def call(session: Any, timeout_s: float) -> frozenset[str]:
+            from google.api_core.exceptions import from_http_response
+
+            url = f"{self._endpoint or _RESOURCE_MANAGER}/v1/projects/{self.project}:testIamPermissions"
+            answer = session.post(url, json={"permissions": list(wanted)}, timeout=timeout_s)
+            if answer.status_code != 200:
+                raise from_http_response(answer)  # type: ignore[no-untyped-call]  # the library's
+            return frozenset(answer.json().get("permissions", ()))
+
+        return self._send("asking for permissions", _PERMISSIONS, call, _CALL_S)
+
     def _operate(
         self, what: str, service: str, method: str, where: Mapping[str, Any], *, missing: bool = False
     ) -> None:
@@ -149,6 +166,13 @@ class GceApi:
             from google.cloud import compute_v1
         except ImportError as exc:
             raise MissingExtra("provider gce", "gce") from exc
+        if service == _PERMISSIONS:
+            from google.auth.transport.requests import AuthorizedSession
+
+            credentials, _ = google.auth.default(scopes=[_READ_SCOPE])
+            if hasattr(credentials, "with_always_use_jwt_access"):  # a service account's, which the SDK treats so, too
+                credentials = credentials.with_always_use_jwt_access(True)
+            return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # the library's
         if self._credentials is None:
             self._credentials, _ = google.auth.default(scopes=[_SCOPE])
         name = "".join(word[0].upper() + word[1:] for word in service.split("_"))

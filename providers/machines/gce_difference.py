@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from providers._private import write_private
+from providers.machines.beside import gather
 from providers.machines.gce_api import GceApi
-from providers.machines.gce_removal import gather, place_of
+from providers.machines.gce_removal import place_of
 from providers.machines.gce_resources import KINDS
 from upload.errors import ProviderError
 

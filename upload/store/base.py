@@ -119,3 +119,11 @@ class GrowingStore(ClearableStore, Protocol):
 
     def is_beginning(self, there: ObjectStat, put: Put) -> bool:
         """Say whether the object's bytes are the first bytes of ``put.body``."""
+
+
+@runtime_checkable
+class ProbedStore(Store, Protocol):
+    """A store that can be asked whether it would take an object, without giving it one."""
+
+    def probe(self, path: str) -> None:
+        """Return when an object of that name could be written now. Raises StoreError as ``put`` would."""

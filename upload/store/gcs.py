@@ -205,6 +205,21 @@ class GcsStore:
         with opened(put.body) as (stream, size_bytes):
             return there.size_bytes <= size_bytes and there.crc32c == checksum(stream, there.size_bytes)
 
+    def probe(self, path: str) -> None:
+        """Begin an upload in pieces and send none: permissions are checked at its beginning, objects made at its end."""
+
+        def begin() -> None:
+            self._blob(path).create_resumable_upload_session(
+                "text/plain",
+                size=1,
+                checksum=None,
+                if_generation_match=0,
+                retry=None,
+                timeout=self._patience.timeouts(),
+            )
+
+        self._persist(path, begin)
+
     def remove(self, path: str) -> None:
         """Delete the generation that is there now."""
         if found := self.stat(path):

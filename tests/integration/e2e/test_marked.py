@@ -3,92 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from click.testing import CliRunner, Result
 
-from e2e.cli import cli
-from providers.contracts import ClusterSpec
-from providers.machines.gce import GceMachines
-from providers.machines.gce_api import ENDPOINT
-from providers.machines.gce_settings import GceSettings
-from providers.testing import FolderBinaries, make_context
+from e2e.lifecycle.state import build_number
+from tests.support.clouds.computer import JOB, TOTAL_S, Here, compute, here, sdk
 from tests.support.clouds.gce import PROJECT, Compute, Said
-from tests.support.clouds.gce_account import write_account
-from tests.support.clouds.gce_server import serving
+from upload.claim import claim
 from upload.documents import Started
 from upload.errors import HarnessError
 from upload.model import BuildRef
 from upload.store import open_store
 
-JOB = "ci-kubernetes-e2e-gce"
+__all__ = ["compute", "here", "sdk"]
+
 OLD, NEW = f"{JOB}-20260101000000", f"{JOB}-20260101000001"
 HOUR_S = 3600
-TOTAL_S = 600
-SECTION = {"project": PROJECT, "region": "europe-west1", "runner_cidr": "192.0.2.200/32"}
 PER_RUN = 6  # instance, its disk, two firewalls, network, subnetwork
-
-
-@pytest.fixture(scope="session", autouse=True)
-def sdk() -> None:
-    """Import the SDK before any deadline runs: it takes seconds, and far more when it was just installed."""
-    import google.cloud.compute_v1  # noqa: F401
-
-
-@pytest.fixture
-def compute() -> Compute:
-    return Compute()
-
-
-@dataclass
-class Here:
-    """A computer with one config and no run."""
-
-    folder: Path
-    variables: dict[str, str]
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "gce.yaml"
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "bucket"
-
-    def e2e(self, *argv: object) -> Result:
-        return CliRunner().invoke(cli, list(map(str, argv)), env=self.variables, standalone_mode=False)
-
-    def make(self, run: str, *, expires_s: int) -> None:
-        made = make_context(self.folder / run, FolderBinaries(self.folder, "v1.36.3"), seconds=60)
-        ctx = replace(made, run=run, expires_s=expires_s, variables=self.variables)
-        maker = GceMachines(GceSettings.model_validate(SECTION), ready=lambda _reach, _ctx: None)
-        maker.ensure(ClusterSpec(control_planes=1, nodes=0), ctx)
-
-
-@pytest.fixture
-def here(compute: Compute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
-    document: dict[str, Any] = {
-        "job": JOB,
-        "kubernetes": "pinned",
-        "provider": {"name": "gce", **SECTION},
-        "party": "tests",
-        "contact": {"github": "someone", "email": "someone@example.com"},
-        "results": {"store": str(tmp_path / "bucket")},
-        "bucket_prefix": "tests:",
-        "dashboard": {"group": "tests", "name": "tests-gce"},
-        "defaults": {
-            "timeouts": {**dict.fromkeys(("up", "test", "dump", "down", "publish"), "60s"), "total": f"{TOTAL_S}s"}
-        },
-    }
-    (tmp_path / "gce.yaml").write_text(yaml.safe_dump(document))
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(write_account(tmp_path / "account.json")))
-    with serving(compute) as endpoint:
-        yield Here(tmp_path, {ENDPOINT: endpoint, "E2E_STATE_DIR": str(tmp_path / "state")})
 
 
 def test_what_expired_in_a_project_is_listed_and_goes_with_yes(compute: Compute, here: Here) -> None:
@@ -158,18 +91,12 @@ def test_a_run_is_taken_down_on_a_computer_that_knows_its_name_only(compute: Com
 
 
 def begin(here: Here, number: str, started_s: int) -> Path:
-    from upload.claim import claim
-
     store = open_store(str(here.store))
     claim(store, BuildRef("logs", JOB, number), Started(started_s, "node", "v1.36.3"), now_s=started_s)
     return here.store / "logs" / JOB / number
 
 
-def test_builds_past_all_their_time_are_finished_as_aborted(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    from e2e.lifecycle.state import build_number
-
+def test_builds_past_all_their_time_are_finished_as_aborted(here: Here) -> None:
     now_s = int(time.time())
     allowed_s = TOTAL_S + 3 * 60  # dump, down and publish have time of their own
     lost = begin(here, build_number(now_s - allowed_s - 60), now_s - allowed_s - 60)

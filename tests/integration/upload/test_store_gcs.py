@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.api_core import exceptions as api
@@ -20,7 +20,7 @@ from upload.errors import PreconditionFailed, ResultsError, StoreError
 from upload.layout import NO_CACHE
 from upload.model import Put
 from upload.store import Store, open_store
-from upload.store.base import ObjectStat, Stored
+from upload.store.base import ObjectStat, ProbedStore, Stored
 from upload.store.testing import CONTRACT, Check
 
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -406,3 +406,14 @@ def test_conditional_delete_and_read_are_kept_by_the_proxy(bucket: Bucket, fault
             wrong()
     blob.delete(if_generation_match=stat.generation)
     assert bucket.store().stat("a") is None
+
+
+def test_a_probe_says_whether_an_object_could_be_written_and_writes_none(bucket: Bucket) -> None:
+    store = bucket.store()
+    assert isinstance(store, ProbedStore)
+
+    store.probe("logs/job/probe")
+    with pytest.raises(StoreError, match=r"gs://no-such-bucket"):
+        cast("ProbedStore", replace(bucket, name="no-such-bucket").store()).probe("logs/job/probe")
+
+    assert list(store.list()) == []

@@ -1,4 +1,4 @@
-"""Google's own description of Compute v1: which calls there are, and what their bodies and answers may hold."""
+"""Google's own descriptions of Compute v1 and what stands beside it: which calls there are, and what their bodies and answers may hold."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = "/compute/v1/"
+SERVICES = ("compute.v1", "cloudresourcemanager.v1")
 
 
 class Refused(Exception):
@@ -19,8 +20,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One call, by its name such as ``compute.instances.insert``."""
+    """One call, by its name such as ``compute.instances.insert``. ``service``: the name of its document."""
 
+    service: str
     id: str
     verb: str
     path: re.Pattern[str]
@@ -30,19 +32,23 @@ class Method:
 
 
 @cache
-def document() -> Mapping[str, Any]:
-    """Return the document inside the package google-api-python-client."""
+def document(service: str) -> Mapping[str, Any]:
+    """Return a document inside the package google-api-python-client."""
     import googleapiclient
 
-    path = Path(googleapiclient.__file__).parent / "discovery_cache/documents/compute.v1.json"
+    path = Path(googleapiclient.__file__).parent / f"discovery_cache/documents/{service}.json"
     loaded: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 
 @cache
 def methods() -> tuple[Method, ...]:
-    """Return every call of the service."""
-    return tuple(_methods(document()))
+    """Return every call of the services."""
+    return tuple(
+        method
+        for service in SERVICES
+        for method in _methods(service, document(service), f"/{document(service)['servicePath']}")
+    )
 
 
 def find(verb: str, path: str) -> tuple[Method, dict[str, str]]:
@@ -50,12 +56,12 @@ def find(verb: str, path: str) -> tuple[Method, dict[str, str]]:
     for method in methods():
         if method.verb == verb and (found := method.path.fullmatch(path)):
             return method, found.groupdict()
-    raise Refused(f"Compute v1 has no {verb} {path}")
+    raise Refused(f"{' and '.join(SERVICES)} have no {verb} {path}")
 
 
 def check_query(method: Method, query: Mapping[str, str]) -> None:
     """Check the query of a call. Raises: Refused."""
-    known = {**document()["parameters"], **method.parameters}
+    known = {**document(method.service)["parameters"], **method.parameters}
     for name, value in query.items():
         told = known.get(name)
         if told is None or told.get("location") != "query":
@@ -70,18 +76,18 @@ def check_body(method: Method, body: Any) -> None:
         if body is not None:
             raise Refused(f"{method.id} takes no body")
         return
-    check_value(body, {"$ref": method.request}, method.id)
+    check_value(body, {"$ref": method.request}, method.id, method.service)
 
 
 def check_answer(method: Method, answer: Any) -> None:
     """Check what the fake itself answers. Raises: Refused."""
-    check_value(answer, {"$ref": method.response}, f"answer of {method.id}")
+    check_value(answer, {"$ref": method.response}, f"answer of {method.id}", method.service)
 
 
-def check_value(value: Any, schema: Mapping[str, Any], at: str) -> None:
+def check_value(value: Any, schema: Mapping[str, Any], at: str, service: str = SERVICES[0]) -> None:
     """Check a value against a schema of the document. Raises: Refused naming the place."""
     if "$ref" in schema:
-        schema = document()["schemas"][schema["$ref"]]
+        schema = document(service)["schemas"][schema["$ref"]]
     kind = schema.get("type", "any")
     if not _fits(value, kind, schema.get("format", "")):
         raise Refused(f"{at}: {value!r} is no {kind}")
@@ -92,18 +98,18 @@ def check_value(value: Any, schema: Mapping[str, Any], at: str) -> None:
             raise Refused(f"{at}: {text!r} does not match {schema['pattern']}")
     if kind == "array":
         for index, item in enumerate(value):
-            check_value(item, schema["items"], f"{at}[{index}]")
+            check_value(item, schema["items"], f"{at}[{index}]", service)
     if kind == "object":
-        _check_object(value, schema, at)
+        _check_object(value, schema, at, service)
 
 
-def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any], at: str) -> None:
+def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any], at: str, service: str) -> None:
     known, others = schema.get("properties", {}), schema.get("additionalProperties")
     for key, inner in value.items():
         told = known.get(key, others)
         if told is None:
             raise Refused(f"{at} has no field {key}")
-        check_value(inner, told, f"{at}.{key}")
+        check_value(inner, told, f"{at}.{key}", service)
 
 
 def _fits(value: Any, kind: str, form: str) -> bool:
@@ -117,17 +123,18 @@ def _fits(value: Any, kind: str, form: str) -> bool:
     return python is None or isinstance(value, python)
 
 
-def _methods(part: Mapping[str, Any]) -> Iterator[Method]:
+def _methods(service: str, part: Mapping[str, Any], root: str) -> Iterator[Method]:
     for told in part.get("methods", {}).values():
-        flat = re.escape(ROOT + told["path"]).replace(r"\{", "{").replace(r"\}", "}")
+        flat = re.escape(root + told["path"]).replace(r"\{", "{").replace(r"\}", "}")
         parameters = told.get("parameters", {})
         yield Method(
+            service,
             told["id"],
             told["httpMethod"],
-            re.compile(re.sub(r"{(\w+)}", lambda found: f"(?P<{found[1]}>[^/]+)", flat)),
+            re.compile(re.sub(r"{(\w+)}", lambda found: f"(?P<{found[1]}>[^/:]+)", flat)),
             parameters,
             told.get("request", {}).get("$ref"),
             told.get("response", {}).get("$ref", "Operation"),
         )
     for inner in part.get("resources", {}).values():
-        yield from _methods(inner)
+        yield from _methods(service, inner, root)

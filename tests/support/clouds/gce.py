@@ -73,6 +73,8 @@ class Compute:
         self.machines = machines or OnlyAddresses()
         self.operation_s, self.lists_lag_s, self.wait_s, self.page = operation_s, lists_lag_s, wait_s, 2
         self.quotas = {"CPUS": 100.0, "INSTANCES": 100.0, "IN_USE_ADDRESSES": 100.0}
+        self.denied: set[str] = set()
+        self.lacking: set[tuple[str, str]] = set()  # machine types and zones that do not have them
         self.faults: list[Fault] = []
         self.calls: list[Call] = []
         self.refused: list[str] = []
@@ -96,14 +98,15 @@ class Compute:
 
     def answer(self, call: Call) -> dict[str, Any]:
         """Return what the service answers. Raises: Said; Refused for what this fake does not know."""
-        collection, verb = call.id.removeprefix("compute.").split(".")
+        collection, verb = call.id.split(".")[-2:]
         if verb == "wait":
             return self._wait(call)
         with self._lock:
             self._settle()
             self.calls.append(call)
-            if call.params["project"] not in (PROJECT, "ubuntu-os-cloud"):
-                where = f"projects/{call.params['project']}"
+            project = call.params.get("project") or call.params["resource"]
+            if project not in (PROJECT, "ubuntu-os-cloud"):
+                where = f"projects/{project}"
                 raise Said(404, "notFound", f"The resource '{where}' was not found")
             bent: dict[str, Any] = {}
             for fault in self.faults:
@@ -166,14 +169,21 @@ class Compute:
             return {"name": call.params["region"], "status": "UP", "quotas": quotas}
         if collection == "machineTypes":
             kind = call.params["machineType"]
-            if kind not in TYPES:
+            if kind not in TYPES or (kind, call.params["zone"]) in self.lacking:
                 raise Said(404, "notFound", f"The resource 'machineTypes/{kind}' was not found")
             return {"name": kind, "guestCpus": TYPES[kind]}
+        if collection == "images":
+            raise Said(404, "notFound", f"The resource 'images/{call.params['image']}' was not found")
         name = call.params[collection[:-1]]
         key = (collection, self._place(call), name)
         if key not in self.resources:
             raise Said(404, "notFound", f"The resource '{self._link(key)}' was not found")
         return self._shown(key)
+
+    def _testiampermissions(self, collection: str, call: Call, bent: dict[str, Any]) -> dict[str, Any]:
+        del collection, bent
+        granted = [each for each in call.body["permissions"] if each not in self.denied]
+        return {"permissions": granted} if granted else {}
 
     def _getfromfamily(self, collection: str, call: Call, bent: dict[str, Any]) -> dict[str, Any]:
         del bent
