@@ -98,6 +98,7 @@ def _environment() -> jinja2.Environment:
         "ALERTS_ATOM": links.ALERTS_ATOM,
         "INDEX_JSON": links.INDEX_JSON,
         "INDEX": links.INDEX,
+        "CLUSTERS": links.CLUSTERS,
         "TESTS_JSON": links.TESTS_JSON,
     }
     return environment

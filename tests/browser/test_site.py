@@ -25,6 +25,7 @@ def every_kind_of_page(site: Path) -> list[str]:
     return [
         "index.html",
         GRID,
+        "clusters.html",
         newest_build(site),
         azure,
         SUITE,

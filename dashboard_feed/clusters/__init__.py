@@ -1,0 +1,1 @@
+"""Failures that say the same, over all parties: normalised, hashed, compared by edit distance; and triage's files."""
