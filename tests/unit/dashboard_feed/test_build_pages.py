@@ -136,6 +136,4 @@ def test_parts_stand_below_their_step_and_tell_why_it_failed() -> None:
 def test_a_failure_says_how_flaky_its_test_was_until_then() -> None:
     shown = page(build(99, BAD, commit="b"), build(98, GOOD, commit="b"), build(97, BAD, commit="a"), build(96, GOOD))
 
-    assert (
-        "not steady in 2 of 4 builds (at least 15 %) , good and bad at 1 commit; flakiness in TestGrid 0.0 %" in shown
-    )
+    assert "not steady in 2 of 4 (≥ 15 %), both ways at 1 commit · TestGrid 0.0 %" in shown
