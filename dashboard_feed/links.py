@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GS_HOST = "https://storage.googleapis.com"
 INDEX = "index.html"
 CLUSTERS = "clusters.html"
+REGRESSIONS = "regressions.html"
 TESTS_JSON = "tests.json"
 INDEX_JSON = "index.json"
 ALERTS_ATOM = "alerts.atom"

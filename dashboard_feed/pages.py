@@ -18,9 +18,11 @@ from dashboard_feed.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dashboard_feed.regressions import Regression
     from upload.model import Finding
 
 MOST_FINDINGS = 30
+MOST_REGRESSIONS = 200
 MESSAGE_CHARS = 300
 _GITHUB = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?")
 
@@ -68,6 +70,18 @@ def index_page(renderer: Renderer, whole: Whole) -> bytes:
         findings=[(bucket, many[:MOST_FINDINGS], len(many)) for bucket, many in found if many],
         finding_count=sum(len(many) for _, many in found),
         anchor=anchor,
+    )
+
+
+def regressions_page(renderer: Renderer, regressions: Sequence[Regression]) -> bytes:
+    """Return the page of what broke."""
+    shown = regressions[:MOST_REGRESSIONS]
+    return renderer.page(
+        "regressions.html",
+        links.REGRESSIONS,
+        is_bad=bool(shown),
+        regressions=shown,
+        hidden=len(regressions) - len(shown),
     )
 
 

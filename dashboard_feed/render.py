@@ -99,6 +99,7 @@ def _environment() -> jinja2.Environment:
         "INDEX_JSON": links.INDEX_JSON,
         "INDEX": links.INDEX,
         "CLUSTERS": links.CLUSTERS,
+        "REGRESSIONS": links.REGRESSIONS,
         "TESTS_JSON": links.TESTS_JSON,
     }
     return environment

@@ -11,6 +11,7 @@ from dashboard_feed.alerts import watch
 from dashboard_feed.cluster_page import cluster_files
 from dashboard_feed.collect import GRID_BUILDS, read_bucket
 from dashboard_feed.history import render_tests_json, suites
+from dashboard_feed.regressions import find_regressions
 from dashboard_feed.render import Renderer, static_files
 from dashboard_feed.summary import STALE_AFTER_S, by_urgency, summarize
 from dashboard_feed.testgrid.alerts import AlertRule
@@ -72,6 +73,7 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
     alerts = watch(buckets, AlertRule(), stale_after_s=STALE_AFTER_S, now_s=now_s).alerts
     files[links.INDEX_JSON] = outlets.index_json(summaries, alerts, now_s)
     files[links.ALERTS_ATOM] = outlets.alerts_atom(renderer, summaries, alerts)
+    files[links.REGRESSIONS] = pages.regressions_page(renderer, find_regressions(buckets))
     files |= cluster_files(renderer, buckets)
     for summary in summaries:
         files[links.badge(summary.job)] = outlets.badge(renderer, summary)

@@ -11,6 +11,7 @@ import click
 
 from e2e.cli._feed_alerts import alerts
 from e2e.cli._feed_buckets import add, check
+from e2e.cli._feed_regressions import regressions
 
 if TYPE_CHECKING:
     from upload.model import Finding
@@ -26,6 +27,7 @@ def command() -> None:
 command.add_command(add)
 command.add_command(alerts)
 command.add_command(check)
+command.add_command(regressions)
 
 
 @command.command("build")

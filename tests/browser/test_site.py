@@ -26,6 +26,7 @@ def every_kind_of_page(site: Path) -> list[str]:
         "index.html",
         GRID,
         "clusters.html",
+        "regressions.html",
         newest_build(site),
         azure,
         SUITE,

@@ -30,7 +30,7 @@ def test_build_says_what_it_made_and_where(federation: tuple[BucketSpec, ...], t
     assert (done.returncode, done.stderr) == (0, "")
     made, address = done.stdout.splitlines()
     assert re.fullmatch(
-        r"1 job, 6 builds, (?:9|10) pages \(1[89] files written\)", made
+        r"1 job, 6 builds, 1[01] pages \((?:19|20) files written\)", made
     )  # one less when the day is over
     assert address == (tmp_path / "site/index.html").as_uri()
 
@@ -85,3 +85,21 @@ def test_check_of_a_server_finds_what_is_there_and_what_is_not(
     here, gone = json.loads(done.stdout)["buckets"]
     assert (done.returncode, here["jobs"], here["findings"]) == (4, 1, [])
     assert [finding["rule"] for finding in gone["findings"]] == ["bucket.unreadable"]
+
+
+def test_regressions_are_told_by_job_and_as_json(federation: tuple[BucketSpec, ...], tmp_path: Path) -> None:
+    buckets = write_yaml(tmp_path / "buckets.yaml", federation)
+    done = feed("regressions", buckets, "--match", "ubuntu", cwd=tmp_path)
+    found = json.loads(feed("regressions", buckets, "--format", "json", cwd=tmp_path).stdout)["regressions"]
+
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, lines[-1]) == (0, "", "4 tests broke")
+    (reached,) = (each for each in found if each["test"] == "e2e.Up: Reach machines")
+    bad = reached["places"][0]["first_bad"]
+    azure = "  azure        example:ci-kubernetes-e2e-azure-ubuntu: "
+    assert [line.removeprefix(azure) for line in lines if line.startswith(azure)] == [
+        "good",
+        "good",
+        f"bad since 20261122020320, 22 Nov 02:03, {bad['version']}, {bad['commit']}",
+        "good",
+    ]

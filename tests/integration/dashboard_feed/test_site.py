@@ -21,7 +21,14 @@ from tests.support.gcs import Bucket
 from upload.errors import UsageError
 from upload.model import Put
 
-OF_ALL = ("index.html", "index.json", "alerts.atom", "clusters.html", "tests.json")  # of all parties by intent
+OF_ALL = (
+    "index.html",
+    "index.json",
+    "alerts.atom",
+    "clusters.html",
+    "regressions.html",
+    "tests.json",
+)  # of all parties by intent
 TEMPLATES = FOLDER / "templates"
 Files = Mapping[str, bytes]
 
