@@ -61,7 +61,8 @@ class Build:
     ``job`` and ``number`` as in the bucket, any characters. Times are UTC epochs, None where missing or no time.
     ``passed`` is None where finished.json is missing or says nothing. ``commit`` is what TestGrid shows as a column's
     commit. ``cases`` are attempts in file order, ``steps`` those of junit_runner.xml. ``log_tail``: the last lines of
-    the build log, or empty. ``is_finished``: finished.json could be read.
+    the build log, or empty. ``is_finished``: finished.json could be read. ``repo_commit`` and ``repos`` (JSON text) are as
+    kettle takes them. ``is_cut``: something of it could not be read this time.
     """
 
     job: str
@@ -80,6 +81,10 @@ class Build:
     artifacts: tuple[Artifact, ...] = ()
     log_tail: str = ""
     findings: tuple[Finding, ...] = ()
+    finished_version: str = ""
+    repo_commit: str = ""
+    repos: str = ""
+    is_cut: bool = False
 
     @property
     def seconds(self) -> int | None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dashboard_feed.builds import Artifact, Build
 from dashboard_feed.records import read_record
-from upload.errors import HarnessError
+from upload.errors import DeadlineExceeded, HarnessError, StoreError, TooLarge
 from upload.junit import iter_junit
 from upload.layout import ARTIFACTS, BUILD_LOG, FINISHED, LARGEST_JUNIT_BYTES, RUNNER_JUNIT, STARTED, is_report_path
 from upload.model import Case, Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from upload.store import Store
 
+UNREADABLE = "build.unreadable"
 LOG_LINES = 60
 TEXT_CHARS = 20_000
+SHORT_CHARS = 500  # once a build has used up its share of text
 NAME_CHARS = 2_000
+IN_MEMORY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +39,31 @@ class Limits:
     log_bytes: int = 4 << 20
     objects: int = 10_000
     cases: int = 50_000
+    text_chars: int = 16 << 20
 
 
 LIMITS = Limits()
 
 
-def read_build(store: Store, job: str, number: str, limits: Limits = LIMITS) -> Build:
-    """Return one build. ``store`` is rooted at the bucket's folder of jobs."""
-    reader = _BuildReader(store, job, number, limits)
+def read_build(store: Store, job: str, number: str, limits: Limits = LIMITS, *, folder: str = "") -> Build:
+    """Return one build. ``store`` is rooted at the bucket; ``folder``: of the build there, ``JOB/NUMBER/`` unless given."""
+    reader = _BuildReader(store, job, number, limits, folder=folder or f"{job}/{number}/")
     try:
         return reader.read()
     except Exception as error:  # noqa: BLE001  # whatever a bucket has thought of costs it this build and no more
-        reader.note("build.unreadable", "", f"{type(error).__name__}: {error}")
-        return Build(job, number, findings=tuple(reader.findings))
+        reader.note(UNREADABLE, "", f"{type(error).__name__}: {error}")
+        return Build(job, number, findings=tuple(reader.findings), is_cut=_may_pass(error))
 
 
 class _BuildReader:
-    def __init__(self, store: Store, job: str, number: str, limits: Limits) -> None:
+    def __init__(self, store: Store, job: str, number: str, limits: Limits, *, folder: str) -> None:
         self.store = store
         self.limits = limits
         self.job = job
         self.number = number
-        self.folder = f"{job}/{number}/"
+        self.folder = folder
         self.findings: list[Finding] = []
+        self.is_cut = False
 
     def note(self, rule: str, path: str, what: str, severity: Severity = Severity.ERROR) -> None:
         self.findings.append(Finding(rule, self.folder + path, what, severity=severity))
@@ -88,6 +96,10 @@ class _BuildReader:
             artifacts=artifacts,
             log_tail="" if is_good else self.log_tail(artifacts),
             findings=(*record.findings, *self.findings),
+            finished_version=record.finished_version,
+            repo_commit=record.repo_commit,
+            repos=record.repos,
+            is_cut=self.is_cut,
         )
 
     def listed(self) -> tuple[Artifact, ...]:
@@ -103,39 +115,76 @@ class _BuildReader:
         return tuple(artifact for artifact in found if artifact.path and not artifact.path.endswith("/"))
 
     def body(self, path: str, limit_bytes: int) -> bytes | None:
+        with SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
+            size_bytes = self.copied(path, cast("BinaryIO", file), limit_bytes)
+            if size_bytes is None:
+                return None
+            try:
+                body = plain(cast("BinaryIO", file)).read(limit_bytes + 1)
+            except (OSError, EOFError, zlib.error) as error:
+                self.note("object.unreadable", path, f"cannot be decompressed: {error}")
+                return b""
+            if len(body) > limit_bytes:
+                self.note("object.unreadable", path, f"more than {limit_bytes} bytes once decompressed")
+                return b""
+            return body
+
+    def copied(self, path: str, file: BinaryIO, limit_bytes: int) -> int | None:
+        """Write an object into a file and return its size, or None where there is none or it cannot be read."""
         try:
-            stored = self.store.read(self.folder + path, limit_bytes=limit_bytes)
+            if self.store.read_into(self.folder + path, file, limit_bytes=limit_bytes) is None:
+                return None
         except HarnessError as error:
             self.note("object.unreadable", path, str(error))
-            return b"" if path == FINISHED else None
-        return stored.body if stored else None
+            self.is_cut = self.is_cut or _may_pass(error)
+            if path != FINISHED:
+                return None
+            file.seek(0)
+            file.truncate()
+        size_bytes = file.tell()
+        file.seek(0)
+        return size_bytes
 
     def cases(self, files: Sequence[Artifact]) -> tuple[Case, ...]:
         """Return the cases of JUnit files, in the order of their names, as far as the limits go."""
         found: list[Case] = []
-        budget = self.limits.junit_of_build_bytes
+        budget, text_chars = self.limits.junit_of_build_bytes, self.limits.text_chars
         for file in files:
             budget -= file.size_bytes
-            if budget < 0:
-                self.note(
-                    "junit.size",
-                    file.path,
-                    f"the build's JUnit is larger than {self.limits.junit_of_build_bytes} bytes",
-                )
+            if len(found) == self.limits.cases:
                 break
-            body = self.body(file.path, self.limits.junit_bytes)
-            if body is None:
-                continue
-            for item in iter_junit(body, name=file.path, published=True):
-                if isinstance(item, Finding):
-                    self.findings.append(replace(item, object=self.folder + item.object))
-                elif len(found) < self.limits.cases:
-                    found.append(_slim(item))
+            if budget < 0:
+                what = f"the build's JUnit is larger than {self.limits.junit_of_build_bytes} bytes"
+                self.note("junit.size", file.path, what)
+                break
+            for case in self.cases_of(file.path):
+                if len(found) == self.limits.cases:
+                    break
+                slim = _slim(case, TEXT_CHARS if text_chars > 0 else SHORT_CHARS)
+                text_chars -= len(slim.text)
+                found.append(slim)
         if len(found) == self.limits.cases:
-            self.note(
-                "junit.cases", "", f"more than {self.limits.cases} cases; the rest is not shown", Severity.WARNING
-            )
+            what = f"more than {self.limits.cases} cases; the rest is not shown"
+            self.note("junit.cases", "", what, Severity.WARNING)
         return tuple(found)
+
+    def cases_of(self, path: str) -> Iterator[Case]:
+        """Yield the cases of one file as they are read. It lies on the disk, and no more of it than is allowed is read."""
+        with SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
+            if self.copied(path, cast("BinaryIO", file), self.limits.junit_bytes) is None:
+                return
+            body = Bounded(plain(cast("BinaryIO", file)), self.limits.junit_bytes)
+            try:
+                for item in iter_junit(cast("BinaryIO", body), name=path, published=True):
+                    if isinstance(item, Case):
+                        yield item
+                    else:
+                        self.findings.append(replace(item, object=self.folder + item.object))
+            except (OSError, EOFError, zlib.error) as error:
+                self.note("object.unreadable", path, f"cannot be decompressed: {error}")
+                return
+            if body.is_cut:
+                self.note("junit.size", path, f"more than {self.limits.junit_bytes} bytes once decompressed")
 
     def log_tail(self, artifacts: Sequence[Artifact]) -> str:
         """Return the last lines of the build log; a store reads whole objects only, so a large one is left out."""
@@ -146,9 +195,44 @@ class _BuildReader:
         return "\n".join(body[-TEXT_CHARS:].decode("utf-8", "replace").rstrip().split("\n")[-LOG_LINES:])
 
 
-def _slim(case: Case) -> Case:
+def plain(file: BinaryIO) -> BinaryIO:
+    """Return what a file holds, decompressed where somebody stored it compressed without saying so."""
+    start = file.tell()
+    magic = file.read(2)
+    file.seek(start)
+    return cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb")) if magic == b"\x1f\x8b" else file
+
+
+class Bounded:
+    """The first bytes of a stream. ``is_cut``: there were more."""
+
+    def __init__(self, stream: BinaryIO, limit_bytes: int) -> None:
+        self._stream = stream
+        self._left_bytes = limit_bytes
+        self.is_cut = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, as long as there are some that may be read."""
+        if self._left_bytes <= 0:
+            self.is_cut = self.is_cut or bool(self._stream.read(1))
+            return b""
+        block = self._stream.read(self._left_bytes if size < 0 else min(size, self._left_bytes))
+        self._left_bytes -= len(block)
+        return block
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether reading again, later, may help. A store that says a clear no, or has too much, is believed."""
+    if isinstance(error, TooLarge):
+        return False
+    return isinstance(error, DeadlineExceeded) or (
+        isinstance(error, StoreError) and error.status not in (401, 403, 404)
+    )
+
+
+def _slim(case: Case, most: int) -> Case:
     """Keep what pages show: the head and the tail of a long text, no output."""
     text = case.text
-    if len(text) > 2 * TEXT_CHARS:
-        text = f"{text[:TEXT_CHARS]}\n…\n{text[-TEXT_CHARS:]}"
+    if len(text) > 2 * most:
+        text = f"{text[:most]}\n…\n{text[-most:]}"
     return replace(case, name=case.name[:NAME_CHARS], text=text, output="", properties=())

@@ -43,6 +43,9 @@ class Record:
     node: str = ""
     metadata: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    finished_version: str = ""
+    repo_commit: str = ""
+    repos: str = ""
 
 
 def read_record(started: bytes | None, finished: bytes | None, *, where: str) -> Record:
@@ -67,6 +70,9 @@ def read_record(started: bytes | None, finished: bytes | None, *, where: str) ->
         node=reader.text("started.json", first, "node") or reader.text("started.json", first, "jenkins-node"),
         metadata=metadata,
         findings=tuple(reader.findings),
+        finished_version=_plain(last.get("version")),
+        repo_commit=_plain(first.get("repo-commit")) or _plain(first.get("repo-version")),
+        repos=_repos(first.get("repos")) or dict(metadata).get("repos", ""),
     )
 
 
@@ -157,6 +163,16 @@ def _commit(sources: Mapping[str, Mapping[str, object]]) -> str:
         if isinstance(value, str) and value:
             return value.partition("+")[2][:9] or value[:9]
     return ""
+
+
+def _plain(value: object) -> str:
+    return value[:LONGEST_VALUE] if isinstance(value, str) else ""
+
+
+def _repos(value: object) -> str:
+    """Return kettle's text of ``repos``. One that is too long is left out: cut, it would be no JSON."""
+    text = json.dumps(value) if value else ""
+    return text if len(text) <= LONGEST_VALUE else ""
 
 
 def _kind(value: object) -> str:

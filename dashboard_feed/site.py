@@ -46,9 +46,9 @@ def build_site(buckets: Sequence[BucketSpec], out: Path, *, match: str | None, n
     Raises: UsageError for a bad ``match`` or a folder that is not ours; ResultsError when it cannot be written. What is
     wrong with a bucket is a finding.
     """
-    pattern = job_pattern(match)
+    wanted = job_pattern(match)
     with folder.locked(out):
-        read = tuple(read_bucket(spec, match=pattern, now_s=now_s) for spec in buckets)
+        read = tuple(read_bucket(spec, match=wanted, now_s=now_s) for spec in buckets)
         files = render_site(read, out, match=match, now_s=now_s)
         written = folder.replace(out, files)
     return SiteSummary(

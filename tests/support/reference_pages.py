@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from dashboard_feed.warehouse.query import VIEWS
+from dashboard_feed.warehouse.tables import TABLES
 from e2e.cli import cli
 from providers.config import PRESETS, JobConfig
 from providers.config.schema import job_schema
@@ -201,6 +203,18 @@ def rule_test_parts(files: Mapping[str, Sequence[str]]) -> dict[str, str]:
 def _shown_tests(path: str) -> str:
     name = f"[{path.removeprefix('tests/')}](../../{path})"
     return f"**{name}**" if path.startswith("tests/integration/readers/") else name
+
+
+def warehouse_parts() -> dict[str, str]:
+    """Return the tables of ``warehouse.md``: the columns of each table, and the views."""
+    parts = {
+        f"table-{name}": table(
+            ("column", "type", "meaning"), [(f"`{c}`", f"`{kind}`", what) for c, kind, what in columns]
+        )
+        for name, columns in TABLES.items()
+    }
+    views = [(f"`{name}`", what) for name, (_, what) in VIEWS.items()]
+    return parts | {"views": table(("view", "what it gives"), views)}
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -67,6 +67,10 @@ def test_layout_page_has_every_rule(golden: Golden) -> None:
     golden(str(REFERENCE / "bucket-layout.md"), made_page("bucket-layout.md", reference_pages.rule_parts()))
 
 
+def test_warehouse_page_has_every_column(golden: Golden) -> None:
+    golden(str(REFERENCE / "warehouse.md"), made_page("warehouse.md", reference_pages.warehouse_parts()))
+
+
 @pytest.fixture(scope="module")
 def files_of_each_rule(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return list_rules(tmp_path_factory.mktemp("rules"))

@@ -43,6 +43,8 @@ HEAVY = (
     "psutil",
     "asyncio",
     "asyncssh",
+    "pyarrow",
+    "duckdb",
 )
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from dashboard_feed.builds import Artifact, Build
 from dashboard_feed.read import Limits, read_build
@@ -49,6 +52,7 @@ def test_a_whole_build_becomes_one_value(tmp_path: Path) -> None:
         passed=False,
         result="FAILURE",
         version="v1.36.3",
+        finished_version="v1.36.3",
         node="h",
         metadata=(("a", "b"),),
         cases=(Case("t", Status.FAILED, 1.5, classname="c", text="why", source="artifacts/junit_01.xml"),),
@@ -126,3 +130,30 @@ def test_whatever_goes_wrong_is_a_finding_of_the_build() -> None:
             ),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("report", "rules"),
+    [
+        pytest.param(gzip.compress(b"<testsuite>" + b" " * 10_000), ["report.truncated", "junit.size"], id="bomb"),
+        pytest.param(gzip.compress(JUNIT)[:30], ["object.unreadable"], id="cut"),
+        pytest.param(gzip.compress(JUNIT), [], id="sound"),
+    ],
+)
+def test_a_report_that_somebody_compressed_is_read_as_far_as_is_allowed(
+    report: bytes, rules: list[str], tmp_path: Path
+) -> None:
+    store = write(tmp_path, {**documents(), "artifacts/junit_01.xml": report})
+    build = read_build(store, "job", "1", Limits(junit_bytes=1_000))
+
+    assert [finding.rule for finding in build.findings] == rules
+    assert [case.name for case in build.cases] == ([] if rules else ["t"])
+
+
+def test_texts_are_cut_once_a_build_has_used_up_its_share(tmp_path: Path) -> None:
+    text = "x" * 3_000
+    cases = "".join(f'<testcase name="{n}"><failure>{text}</failure></testcase>' for n in range(4))
+    store = write(tmp_path, {**documents(), "artifacts/junit_01.xml": f"<testsuite>{cases}</testsuite>".encode()})
+    build = read_build(store, "job", "1", Limits(text_chars=5_000))
+
+    assert [len(case.text) for case in build.cases] == [3_000, 3_000, 1_003, 1_003]

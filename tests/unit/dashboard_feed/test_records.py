@@ -36,6 +36,8 @@ def test_sound_documents_are_read_whole() -> None:
         passed=True,
         result="SUCCESS",
         version="v1.36.3+0123456789abcdef",
+        finished_version="v1.36.3+0123456789abcdef",
+        repo_commit="0123",
         commit="012345678",
         node="h",
         metadata=(("a", "b"), ("provider", "local")),

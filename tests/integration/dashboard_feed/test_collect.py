@@ -1,0 +1,192 @@
+"""Collect as a process, from a server, and killed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dashboard_feed.buckets import BucketSpec
+from dashboard_feed.ingest.bucket import Options
+from dashboard_feed.ingest.collect import collect
+from dashboard_feed.warehouse.lease import LEASE
+from dashboard_feed.warehouse.manifest import MANIFEST
+from dashboard_feed.warehouse.query import opened
+from tests.support.federation import write_federation
+from tests.support.gcs import Bucket
+from upload.layout import content_type
+from upload.model import Put
+from upload.store import Store, open_store
+
+NOW_S = 1_795_367_000
+WAIT_S = 60.0
+
+
+def argv(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "e2e", "feed", *map(str, arguments)]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv(*arguments), capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+
+def listed(folder: Path, specs: tuple[BucketSpec, ...]) -> Path:
+    path = folder / "buckets.yaml"
+    path.write_text("".join(f'{spec.uri}:\n  prefix: "{spec.prefix}"\n  sequential: false\n' for spec in specs))
+    return path
+
+
+def ask(store: Store, sql: str) -> list[tuple[object, ...]]:
+    with opened(store) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    tables = ("builds", "cases", "findings", "objects")
+    return {table: ask(store, f"SELECT * EXCLUDE read_s FROM {table} ORDER BY ALL" if table in ("builds", "findings")
+                       else f"SELECT * FROM {table} ORDER BY ALL") for table in tables}  # fmt: skip
+
+
+@pytest.fixture
+def two_buckets(tmp_path: Path) -> Path:
+    """Buckets that come in several parts each."""
+    now_s = int(time.time())
+    for name in ("a", "b"):
+        for number in range(200):
+            folder = tmp_path / name / "j" / str(1000 + number)
+            (folder / "artifacts").mkdir(parents=True)
+            for document in ("started.json", "finished.json"):
+                (folder / document).write_text(json.dumps({"timestamp": now_s - number * 9000, "passed": True}))
+            cases = "".join(f'<testcase name="t{case}" time="{number}"/>' for case in range(20))
+            (folder / "artifacts/junit_01.xml").write_text(f'<testsuite tests="20">{cases}</testsuite>')
+    return listed(tmp_path, tuple(BucketSpec(f"{(tmp_path / name).as_uri()}/", f"{name}:") for name in ("a", "b")))
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from dashboard_feed.buckets import read_buckets
+from dashboard_feed.ingest.bucket import Options
+from dashboard_feed.ingest.collect import collect
+from upload.store import open_store
+options = Options(int(time.time()), commit_bytes=1, threads=2)
+collect(read_buckets(Path(sys.argv[1])), open_store(sys.argv[2]), options, holder="killed")
+"""
+
+
+def commits(warehouse: Path) -> int:
+    try:
+        return int(json.loads((warehouse / MANIFEST).read_text())["sequence"])
+    except FileNotFoundError:
+        return 0
+
+
+@pytest.mark.slow
+def test_one_that_is_killed_leaves_a_whole_warehouse_and_the_next_goes_on(two_buckets: Path, tmp_path: Path) -> None:
+    """It is killed before its first commit, and after each of some more."""
+    warehouse, whole = tmp_path / "warehouse", tmp_path / "whole"
+    assert run("collect", two_buckets, "--warehouse", whole).returncode == 0
+    found = []
+    for more in (0, 1, 2):
+        before = commits(warehouse)
+        with subprocess.Popen([sys.executable, "-c", KILLED, two_buckets, warehouse]) as process:
+            until = time.monotonic() + WAIT_S
+            while time.monotonic() < until and process.poll() is None:
+                if (warehouse / LEASE).exists() and commits(warehouse) >= before + more:
+                    break
+                time.sleep(0.005)
+            os.kill(process.pid, signal.SIGKILL)
+        if commits(warehouse):
+            ((builds, cases),) = ask(
+                open_store(str(warehouse)), "SELECT count(*), (SELECT count(*) FROM cases) FROM builds"
+            )
+            found.append(builds)
+            assert cases == int(str(builds)) * 20
+    done = run("collect", two_buckets, "--warehouse", warehouse)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 0 < int(str(found[-1])) < 400
+    assert contents(open_store(str(warehouse))) == contents(open_store(str(whole)))
+
+
+def test_a_second_one_is_refused_with_the_name_of_the_first(two_buckets: Path, tmp_path: Path) -> None:
+    warehouse = tmp_path / "warehouse"
+    with subprocess.Popen(argv("collect", two_buckets, "--warehouse", warehouse), stdout=subprocess.DEVNULL) as first:
+        until = time.monotonic() + WAIT_S
+        while not (warehouse / LEASE).exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        os.kill(first.pid, signal.SIGSTOP)
+        second = run("collect", two_buckets, "--warehouse", warehouse)
+        os.kill(first.pid, signal.SIGCONT)
+        assert first.wait(WAIT_S) == 0
+
+    assert second.returncode == 4
+    assert f"(process {first.pid} on " in second.stderr
+    assert "has been collecting into it for" in second.stderr
+
+
+def fill(store: Store, folder: Path) -> None:
+    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+        path = str(file.relative_to(folder))
+        encoding = "gzip" if path.endswith((".xml", ".json")) else ""
+        store.put(Put(path, file.read_bytes(), content_type(path), content_encoding=encoding))
+
+
+def test_a_server_gives_what_its_folder_gives(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warehouse lies on the server, too; objects are stored compressed."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.endpoint)
+    specs = write_federation(tmp_path / "federation", now_s=NOW_S, builds=2)[:1]
+    root = Path(specs[0].uri.removeprefix("file://"))
+    fill(bucket.store("logs"), root)
+    there = BucketSpec(f"{bucket.uri}/logs/", specs[0].prefix, sequential=False)
+    options = Options(NOW_S)
+    local = open_store(str(tmp_path / "warehouse"))
+    collect(specs, local, options, holder="me")
+    remote = bucket.store("warehouse")
+    first = collect([there], remote, options, holder="me")
+    second = collect([there], remote, options, holder="me")
+
+    columns = "job, number, passed, version, tests, failed, objects"
+    asked = f"SELECT {columns} FROM builds ORDER BY ALL"
+    assert ask(remote, asked) == ask(local, asked)
+    asked = "SELECT job, number, position, name, status, text FROM cases ORDER BY ALL"
+    assert ask(remote, asked) == ask(local, asked)
+    assert (first.builds, first.commits, second.commits) == (6, 1, 0)
+    assert second.buckets[0].requests == 1 + 2 * 3  # the jobs; of each its new ids, and latest-build.txt
+
+
+def test_sql_reads_a_warehouse_on_a_server_and_keeps_its_files(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.endpoint)
+    specs = write_federation(tmp_path / "federation", now_s=NOW_S, builds=1)[:1]
+    collect(specs, bucket.store("warehouse"), Options(NOW_S), holder="me")
+    arguments = ("--warehouse", f"{bucket.uri}/warehouse", "--cache", tmp_path / "cache", "--format", "json")
+    first = run("sql", *arguments, "SELECT count(*) AS n FROM builds")
+    again = run("sql", *arguments, "SELECT count(*) AS n FROM builds")
+
+    assert (json.loads(first.stdout), json.loads(again.stdout)) == ([{"n": 3}], [{"n": 3}])
+    assert {file.parts[-3] for file in (tmp_path / "cache").rglob("*.parquet")} == {"builds"}
+
+
+def test_hostile_buckets_change_nothing_of_the_others(tmp_path: Path) -> None:
+    specs = write_federation(tmp_path / "federation", now_s=NOW_S, builds=1)
+    bomb = tmp_path / "federation/hostile/logs/ci-kubernetes-x/5/artifacts"
+    bomb.mkdir(parents=True)
+    (bomb / "junit_01.xml").write_bytes(gzip.compress(b"<testsuite>" + b" " * (1 << 22)))
+    (bomb.parent / "finished.json").write_text('{"timestamp": 1, "metadata": {"\\ud800": "\\udfff"}}')
+    together, alone = open_store(str(tmp_path / "together")), open_store(str(tmp_path / "alone"))
+    collect(specs, together, Options(NOW_S), holder="me")
+    collect(specs[:2], alone, Options(NOW_S), holder="me")
+
+    for table in ("builds", "cases", "findings", "objects"):
+        sound = f"SELECT * FROM {table} WHERE party IN ('example', 'kopeio') ORDER BY ALL"
+        assert ask(together, sound) == ask(alone, sound)
+    assert ask(together, "SELECT count(*) FROM builds WHERE party = 'hostile'") != [(0,)]
