@@ -62,7 +62,8 @@ class Build:
     ``passed`` is None where finished.json is missing or says nothing. ``commit`` is what TestGrid shows as a column's
     commit. ``cases`` are attempts in file order, ``steps`` those of junit_runner.xml. ``log_tail``: the last lines of
     the build log, or empty. ``is_finished``: finished.json could be read. ``repo_commit`` and ``repos`` (JSON text) are as
-    kettle takes them. ``is_cut``: something of it could not be read this time.
+    kettle takes them. ``is_cut``: something of it could not be read this time. ``nested``: its reports whose
+    root is ``<testsuites>``.
     """
 
     job: str
@@ -85,6 +86,7 @@ class Build:
     repo_commit: str = ""
     repos: str = ""
     is_cut: bool = False
+    nested: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> int | None:

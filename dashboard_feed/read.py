@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,6 +28,9 @@ TEXT_CHARS = 20_000
 SHORT_CHARS = 500  # once a build has used up its share of text
 NAME_CHARS = 2_000
 IN_MEMORY_BYTES = 1 << 20
+HEAD_BYTES = 4096
+
+_ROOT = re.compile(rb"<(?:[\w.-]+:)?(testsuites?)[\s/>]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class _BuildReader:
         self.folder = folder
         self.findings: list[Finding] = []
         self.is_cut = False
+        self.nested: list[str] = []
 
     def note(self, rule: str, path: str, what: str, severity: Severity = Severity.ERROR) -> None:
         self.findings.append(Finding(rule, self.folder + path, what, severity=severity))
@@ -100,6 +105,7 @@ class _BuildReader:
             repo_commit=record.repo_commit,
             repos=record.repos,
             is_cut=self.is_cut,
+            nested=tuple(self.nested),
         )
 
     def listed(self) -> tuple[Artifact, ...]:
@@ -175,6 +181,9 @@ class _BuildReader:
                 return
             body = Bounded(plain(cast("BinaryIO", file)), self.limits.junit_bytes)
             try:
+                if is_nested(plain(cast("BinaryIO", file)).read(HEAD_BYTES)):
+                    self.nested.append(path)
+                file.seek(0)
                 for item in iter_junit(cast("BinaryIO", body), name=path, published=True):
                     if isinstance(item, Case):
                         yield item
@@ -201,6 +210,12 @@ def plain(file: BinaryIO) -> BinaryIO:
     magic = file.read(2)
     file.seek(start)
     return cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb")) if magic == b"\x1f\x8b" else file
+
+
+def is_nested(head: bytes) -> bool:
+    """Tell by the beginning of a report whether its root is ``<testsuites>``: some readers name its tests otherwise."""
+    root = _ROOT.search(head)
+    return root is not None and root[1] == b"testsuites"
 
 
 class Bounded:
@@ -233,6 +248,8 @@ def _may_pass(error: Exception) -> bool:
 def _slim(case: Case, most: int) -> Case:
     """Keep what pages show: the head and the tail of a long text, no output."""
     text = case.text
+    if len(text) <= 2 * most and len(case.name) <= NAME_CHARS and not (case.output or case.properties):
+        return case  # nearly all
     if len(text) > 2 * most:
         text = f"{text[:most]}\n…\n{text[-most:]}"
     return replace(case, name=case.name[:NAME_CHARS], text=text, output="", properties=())

@@ -72,7 +72,7 @@ def read_record(started: bytes | None, finished: bytes | None, *, where: str) ->
         findings=tuple(reader.findings),
         finished_version=_plain(last.get("version")),
         repo_commit=_plain(first.get("repo-commit")) or _plain(first.get("repo-version")),
-        repos=_repos(first.get("repos")) or dict(metadata).get("repos", ""),
+        repos=_repos(first.get("repos")) or _repos_of(last if "metadata" in last else first),
     )
 
 
@@ -173,6 +173,13 @@ def _repos(value: object) -> str:
     """Return kettle's text of ``repos``. One that is too long is left out: cut, it would be no JSON."""
     text = json.dumps(value) if value else ""
     return text if len(text) <= LONGEST_VALUE else ""
+
+
+def _repos_of(document: Mapping[str, object]) -> str:
+    """Return the ``repos`` of a document's metadata; kettle takes no text for them."""
+    metadata = document.get("metadata")
+    value = metadata.get("repos") if isinstance(metadata, dict) else None
+    return "" if isinstance(value, str) else _repos(value)
 
 
 def _kind(value: object) -> str:

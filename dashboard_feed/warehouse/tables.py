@@ -73,6 +73,11 @@ TABLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("suite", "VARCHAR", "the names of the suites around it"),
         ("source", "VARCHAR", "the file, relative to the build"),
         ("is_step", "BOOLEAN", "a step of the build's life, no test"),
+        (
+            "is_nested",
+            "BOOLEAN",
+            "the file's root is `<testsuites>`: kettle and TestGrid put the suite before the name",
+        ),
     ),
     "findings": (
         *_KEYS,
@@ -147,10 +152,11 @@ def schema(table: str, *, repeated: bool = False) -> pa.Schema:
 def rows_of(build: Build, origin: Origin) -> BuildRows:
     """Return the rows of a settled build."""
     keys = _keys(build, origin)
-    cases = [(case, False) for case in build.cases] + [(step, True) for step in build.steps]
+    cases = [(case, False, case.source in build.nested) for case in build.cases]
+    cases += [(step, True, step.source in build.nested) for step in build.steps]
     batches = {
         "builds": batch("builds", [build_row(build, origin)]),
-        "cases": batch("cases", [_case_row(keys, i, case, is_step) for i, (case, is_step) in enumerate(cases)]),
+        "cases": batch("cases", [_case_row(keys, i, *case) for i, case in enumerate(cases)]),
         "findings": batch("findings", [finding_row(keys, finding, origin.read_s) for finding in build.findings]),
         "objects": batch("objects", [(*keys, a.path, min(a.size_bytes, LARGEST_INT)) for a in build.artifacts]),
     }
@@ -221,9 +227,9 @@ def _keys(build: Build, origin: Origin) -> tuple[Any, ...]:
     return (day, origin.spec.uri, origin.spec.party, origin.job, origin.number, origin.address)
 
 
-def _case_row(keys: tuple[Any, ...], position: int, case: Case, is_step: bool) -> tuple[Any, ...]:
+def _case_row(keys: tuple[Any, ...], position: int, case: Case, *kinds: bool) -> tuple[Any, ...]:
     told = (case.name, case.status.value, case.seconds, case.text, case.classname, case.suite, case.source)
-    return (*keys, position, *told, is_step)
+    return (*keys, position, *told, *kinds)
 
 
 def _clean(value: Any) -> Any:

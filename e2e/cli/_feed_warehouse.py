@@ -1,11 +1,13 @@
-"""``e2e feed collect`` and ``e2e feed sql``: fill the warehouse, and ask it."""
+"""``e2e feed collect``, ``sql`` and ``load``: fill the warehouse, ask it, and hand it on."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -17,6 +19,10 @@ SHOWN_NOTES = 10
 
 warehouse_option = click.option(
     "--warehouse", required=True, metavar="URI", help="Where it lies: gs://BUCKET/FOLDER, file:///FOLDER or a folder."
+)
+
+since_option = click.option(
+    "--since", metavar="DAY", default="", help="Only what began on this day (YYYY-MM-DD) or later."
 )
 
 
@@ -139,7 +145,7 @@ def _bucket_lines(bucket: BucketReport) -> list[str]:
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep files of a gs:// warehouse here for the next question.",
 )
-@click.option("--since", metavar="DAY", default="", help="Only what began on this day (YYYY-MM-DD) or later.")
+@since_option
 def sql(query: str, warehouse: str, form: str, out: Path | None, **what: Any) -> None:
     """Ask a warehouse: QUERY is SQL as DuckDB speaks it, over builds, cases, findings, objects, results and failures.
 
@@ -149,18 +155,56 @@ def sql(query: str, warehouse: str, form: str, out: Path | None, **what: Any) ->
     import sys
 
     from dashboard_feed.warehouse.answer import answer_into
-    from upload.errors import ResultsError, UsageError
+    from upload.errors import UsageError
     from upload.store import open_store
 
     if form == "parquet" and out is None and sys.stdout.isatty():
         raise UsageError("Parquet is nothing for a terminal", hint="e2e feed sql … --format parquet --out FILE")
     store = open_store(warehouse, anonymous_too=True)
-    if out is None:
-        answer_into(sys.stdout.buffer, form, store, query, **what)
+    with _target(out) as file:
+        answer_into(file, form, store, query, **what)
+
+
+@click.command("load")
+@warehouse_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file instead of the terminal.")
+@click.option(
+    "--bigquery-schema",
+    "schema",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the schema of the table to this file.",
+)
+@since_option
+def load(warehouse: str, out: Path | None, schema: Path | None, since: str) -> None:
+    """Write kettle's rows of a warehouse: for each finished build a line of JSON, as BigQuery loads them.
+
+    \b
+    e2e feed load --warehouse wh --out rows.json --bigquery-schema schema.json
+    bq load --source_format=NEWLINE_DELIMITED_JSON DATASET.TABLE rows.json schema.json
+    """  # noqa: D301  # click wants the character, not its name
+    from dashboard_feed.kettle import render_schema, warehouse_rows
+    from upload.store import open_store
+
+    with _target(out) as file:
+        file.writelines(warehouse_rows(open_store(warehouse, anonymous_too=True), since=since))
+    if schema is not None:
+        with _target(schema) as file:
+            file.write(render_schema())
+
+
+@contextmanager
+def _target(path: Path | None) -> Iterator[BinaryIO]:
+    """Give a file to write into, or what is printed. Raises ResultsError where it cannot be written."""
+    import sys
+
+    from upload.errors import ResultsError
+
+    if path is None:
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     try:
-        with out.open("wb") as file:
-            answer_into(file, form, store, query, **what)
+        with path.open("wb") as file:
+            yield file
     except OSError as error:
-        raise ResultsError(f"{out}: cannot be written: {error.strerror}") from error
+        raise ResultsError(f"{path}: cannot be written: {error.strerror}") from error

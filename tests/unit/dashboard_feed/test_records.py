@@ -123,3 +123,18 @@ def test_any_json_is_read_without_a_crash(started: object, finished: object) -> 
 
     assert all(isinstance(value, str) for pair in found.metadata for value in pair)
     assert found.passed in (None, True, False)
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "expected"),
+    [
+        pytest.param({"repos": {"k": "m"}}, {"metadata": {"repos": {"k": "x"}}}, '{"k": "m"}', id="started wins"),
+        pytest.param({}, {"metadata": {"repos": {"k": "x"}}}, '{"k": "x"}', id="metadata of finished.json"),
+        pytest.param({"metadata": {"repos": [1]}}, {}, "[1]", id="metadata of started.json"),
+        pytest.param({"metadata": {"repos": [1]}}, {"metadata": {}}, "", id="finished.json has some"),
+        pytest.param({}, {"metadata": {"repos": "text"}}, "", id="a text is none"),
+        pytest.param({"repos": {"k": "m" * 3000}}, {"metadata": []}, "", id="too long"),
+    ],
+)
+def test_repos_are_what_kettle_takes(started: object, finished: object, expected: str) -> None:
+    assert record(started, finished).repos == expected

@@ -12,6 +12,7 @@ from dashboard_feed.buckets import BucketSpec
 from dashboard_feed.ingest.bucket import BucketReport, Delivery, Options, collect_bucket
 from dashboard_feed.ingest.collect import FIRST_PAUSE_S, CollectReport, collect
 from dashboard_feed.ingest.outcome import SETTLED_AFTER_S
+from dashboard_feed.kettle import warehouse_rows
 from dashboard_feed.warehouse.manifest import BucketState
 from dashboard_feed.warehouse.query import opened
 from upload.errors import ResultsError
@@ -210,7 +211,7 @@ def test_compressed_and_odd_files_are_read(here: Federation) -> None:
     (here.bucket / "j/1/artifacts/junit_02.xml").write_bytes(gzip.compress(JUNIT)[:40])
     here.collect()
 
-    assert here.ask("SELECT name, suite FROM cases WHERE suite <> ''") == [("u", "s")]
+    assert here.ask("SELECT name, suite, is_nested FROM cases WHERE suite <> ''") == [("u", "s", True)]
     assert here.ask("SELECT started_s FROM builds") == [(1_795_363_400,)]
     assert here.ask("SELECT rule FROM findings ORDER BY rule") == [("object.unreadable",), ("started.timestamp",)]
 
@@ -229,6 +230,35 @@ def test_a_report_of_100_mb_does_not_fill_the_memory(here: Federation) -> None:
 
     assert here.ask("SELECT count(*) FROM cases") == [(95,)]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # kB; the file alone has 95,000
+
+
+def test_kettle_rows_are_made_of_what_was_read(here: Federation) -> None:
+    write(here.bucket, "j/1")
+    write(here.bucket, "j/2", junit=b"<testsuites><testsuite name='s'><testcase name='u'/></testsuite></testsuites>")
+    write(here.bucket, "j/3", finished=None)
+    for name in ("extra/junit_05.xml", "junit_06.xml"):
+        (here.bucket / "j/1/artifacts" / name).parent.mkdir(exist_ok=True)
+        (here.bucket / "j/1/artifacts" / name).write_text(
+            "<testsuite><testcase name='x'><skipped/></testcase></testsuite>"
+        )
+    here.collect()
+    first, second = [json.loads(line) for line in warehouse_rows(open_store(str(here.warehouse)))]
+
+    assert first == {
+        "path": f"{here.bucket.as_uri()}/j/1",
+        "job": "p:j",
+        "number": 1,
+        "started": NOW_S - 3600,
+        "finished": NOW_S,
+        "elapsed": 3600,
+        "passed": True,
+        "result": "SUCCESS",
+        "repos": '{"k": "master"}',
+        "test": [{"name": "t", "time": 1.0, "failed": True, "failure_text": "why"}],
+        "tests_run": 1,
+        "tests_failed": 1,
+    }
+    assert (second["number"], second["test"]) == (2, [{"name": "s u", "time": 0.0}])
 
 
 def test_a_bucket_without_end_is_left_when_its_time_is_over(here: Federation) -> None:
