@@ -8,6 +8,7 @@ it grows with these alone.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MANIFEST = "warehouse.json"
 FORMAT = 1
+
+_NAME = re.compile(r"[0-9]{8,}-[0-9a-f]{8}")
+_DAY = re.compile(r"[0-9]{4,}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,10 @@ def parse_manifest(body: bytes) -> Manifest:
         message = f"format {document['format']}, {FORMAT} is known"
         raise ValueError(message)
     del document["format"]
+    names = {document["current"], *(name for days in document["files"].values() for name in days)} - {""}
+    if not all(map(_NAME.fullmatch, names)) or not all(map(_DAY.fullmatch, document["files"])):
+        message = "a file's name that is none of ours"  # it becomes a path on whatever machine asks the warehouse
+        raise ValueError(message)
     document["buckets"] = {uri: _bucket(state) for uri, state in document["buckets"].items()}
     return Manifest(**document)
 

@@ -8,6 +8,7 @@ left by a writer that was killed, once a day.
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     Rows = dict[str, tuple[Any, ...]]
 
 MOST_FILES_A_DAY = 8
+WRITERS = 8
 REMOVED_AFTER_S = 3_600
 SWEPT_EVERY_S = 86_400
 
@@ -71,10 +73,15 @@ class Writer:
         Raises: ResultsError when the store says no, or somebody else has written meanwhile; then nothing is committed.
         """
         name = self._new_name()
-        files = {day: dict(names) for day, names in self.manifest.files.items()}
-        for day, tables in sorted(self._gathered.items()):
-            written = {t: write_rows(self._store, file_path(t, day, name), t, rows) for t, rows in tables.items()}
-            files.setdefault(day, {})[name] = written
+        files = {day: {**names} for day, names in self.manifest.files.items()}
+        parts = [(day, table) for day, tables in sorted(self._gathered.items()) for table in tables]
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="commit") as pool:
+            counts = list(pool.map(lambda part: self._write(name, *part), parts))
+        written: dict[str, dict[str, int]] = {}
+        for (day, table), rows in zip(parts, counts, strict=True):
+            written.setdefault(day, {})[table] = rows
+        for day, rows_of_tables in written.items():
+            files.setdefault(day, {})[name] = rows_of_tables
         current: dict[str, Sequence[tuple[Any, ...]]] = {
             "builds": list(self.running.values()),
             "findings": [row for rows in self.notes.values() for row in rows],
@@ -123,6 +130,9 @@ class Writer:
         left = {path: since_s for path, since_s in self.manifest.dropped.items() if path not in set(over)}
         self._replace(replace(self.manifest, dropped=left, swept_s=now_s if is_sweep else self.manifest.swept_s), now_s)
         return len(over)
+
+    def _write(self, name: str, day: str, table: str) -> int:
+        return write_rows(self._store, file_path(table, day, name), table, self._gathered[day][table])
 
     def _without(self, days: set[str], new: Mapping[str, Mapping[str, Mapping[str, int]]], now_s: int) -> Manifest:
         """Return the manifest with some days replaced, whose files are dropped."""

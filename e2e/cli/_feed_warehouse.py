@@ -41,7 +41,9 @@ since_option = click.option(
 @click.option(
     "--keep", "keep_days", type=click.IntRange(0), default=400, show_default=True, metavar="DAYS", help="0 keeps all."
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N", help="Read so much at once."
+)
 @click.option(
     "--timeout",
     "bucket_s",

@@ -25,15 +25,16 @@ places = st.builds(
     PlaceState, names, counts, counts, st.dictionaries(names, st.builds(Again, counts, counts), max_size=2)
 )
 buckets = st.builds(BucketState, st.dictionaries(names, places, max_size=2), counts, counts, names)
-files = st.dictionaries(
-    names, st.dictionaries(names, st.dictionaries(names, counts, max_size=2), max_size=2), max_size=2
-)
+file_names = st.from_regex(r"[0-9]{8}-[0-9a-f]{8}", fullmatch=True)
+days = st.dates().map(lambda day: day.isoformat())
+tables = st.dictionaries(names, counts, max_size=2)
+files = st.dictionaries(days, st.dictionaries(file_names, tables, max_size=2), max_size=2)
 manifests = st.builds(
     Manifest,
     counts,
     counts,
     files,
-    names,
+    st.just("") | file_names,
     st.dictionaries(names, buckets, max_size=2),
     st.dictionaries(names, counts, max_size=2),
     counts,
@@ -57,6 +58,19 @@ def test_files_come_by_day_and_only_those_with_rows() -> None:
 
 def test_where_nothing_is_there_is_an_empty_one(tmp_path: Path) -> None:
     assert read_manifest(open_store(str(tmp_path))) == (Manifest(), 0)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        pytest.param(Manifest(files={"2026-11-01": {"../../x": {"builds": 1}}}), id="file"),
+        pytest.param(Manifest(files={"../x": {"00000001-0123abcd": {"builds": 1}}}), id="day"),
+        pytest.param(Manifest(current="/x"), id="current"),
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused(manifest: Manifest) -> None:
+    with pytest.raises(ValueError, match="a file's name that is none of ours"):
+        parse_manifest(render_manifest(manifest))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "buckets": [], "x": 1}', "\ufffd"])
