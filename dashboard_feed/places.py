@@ -55,7 +55,7 @@ def list_ids(store: Store, place: JobPlace, *, start: str = "") -> Iterator[str]
     for entry in store.list(place.folder, delimiter="/", start_offset=offset):
         name = entry.path[len(place.folder) :]
         if place.is_aliased:
-            if not entry.is_folder and name.endswith(ALIAS_END):
+            if not entry.is_folder and name.endswith(ALIAS_END) and name != LATEST_BUILD:
                 yield name.removesuffix(ALIAS_END)
         elif entry.is_folder and _is_name(name):
             yield name[:-1]

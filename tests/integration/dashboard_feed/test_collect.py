@@ -16,10 +16,12 @@ import pytest
 from dashboard_feed.buckets import BucketSpec
 from dashboard_feed.ingest.bucket import Options
 from dashboard_feed.ingest.collect import collect
+from dashboard_feed.kettle import warehouse_rows
 from dashboard_feed.warehouse.lease import LEASE
 from dashboard_feed.warehouse.manifest import MANIFEST
 from dashboard_feed.warehouse.query import opened
 from tests.support.federation import write_federation
+from tests.support.federation_prow import write_prow
 from tests.support.gcs import Bucket
 from upload.layout import content_type
 from upload.model import Put
@@ -190,3 +192,33 @@ def test_hostile_buckets_change_nothing_of_the_others(tmp_path: Path) -> None:
         sound = f"SELECT * FROM {table} WHERE party IN ('example', 'kopeio') ORDER BY ALL"
         assert ask(together, sound) == ask(alone, sound)
     assert ask(together, "SELECT count(*) FROM builds WHERE party = 'hostile'") != [(0,)]
+
+
+def test_what_prow_publishes_is_read_whole(tmp_path: Path) -> None:
+    spec, builds = write_prow(tmp_path / "bucket", now_s=NOW_S, builds=6)
+    warehouse = open_store(str(tmp_path / "warehouse"))
+    (report,) = collect([spec], warehouse, Options(NOW_S), holder="me").buckets
+    (again,) = collect([spec], warehouse, Options(NOW_S), holder="me").buckets
+    folder = spec.uri.removesuffix("pr-logs/")
+
+    assert (report.jobs, report.settled, report.running, report.notes) == (2, 10, 2, [])
+    assert (again.settled, again.running) == (0, 2)
+    assert ask(warehouse, "SELECT job, number, pull, build, is_finished FROM builds ORDER BY job, number") == [
+        (build.job, build.number, build.pull, f"{folder}{build.folder.rstrip('/')}", build.is_finished)
+        for build in builds
+    ]
+    assert ask(warehouse, "SELECT count(*), count(DISTINCT name), bool_and(is_nested) FROM cases") == [(50, 5, True)]
+    assert ask(warehouse, "SELECT DISTINCT rule FROM findings") == [("finished.metadata",)]  # it breaks kettle, too
+    rows = [json.loads(line) for line in warehouse_rows(warehouse)]
+    assert {row["test"][0]["name"] for row in rows} == {"e2e kubetest2.Up"}  # kettle looks no deeper
+    assert all(row["repos"].startswith('{"kubernetes/kubernetes": "master:') for row in rows)
+    assert all(row["executor"] == "" for row in rows if "executor" in row)
+
+
+def test_check_follows_the_aliases_of_prow(tmp_path: Path) -> None:
+    spec, builds = write_prow(tmp_path / "bucket", now_s=NOW_S, builds=2)
+    done = run("check", listed(tmp_path, (spec,)), "--format", "json")
+
+    (found,) = json.loads(done.stdout)["buckets"]
+    newest = {build.job: build.folder.removeprefix("pr-logs/") for build in builds}
+    assert (done.returncode, found["jobs"], found["builds"]) == (4, 2, list(newest.values()))

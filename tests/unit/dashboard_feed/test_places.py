@@ -56,6 +56,7 @@ def test_ids_are_folders_or_aliases_from_an_offset(tmp_path: Path) -> None:
         "directory/j/10.txt",
         "directory/j/11.txt",
         "directory/j/c/x",
+        "directory/j/latest-build.txt",
     )
 
     assert list(list_ids(store, JobPlace("j", "j/"))) == ["10", "11"]
