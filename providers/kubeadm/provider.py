@@ -68,7 +68,8 @@ class KubeadmProvider:
 
         for key, wanted in self.refusals(spec).items():
             raise UsageError(f"cluster.{key} must be {wanted}")
-        _require_images(ctx)
+        for version in (ctx.binaries.version, _other(ctx, spec.upgrade_to).version):
+            _require_images(ctx, version)
         with ctx.steps.step("Machines"):
             machines = self.maker.ensure(spec, ctx)
             reach = Reach(self.maker.access(ctx), machines)
@@ -195,7 +196,7 @@ class KubeadmProvider:
         supplies = Supplies(
             binaries=ctx.binaries,
             kubelet=_other(ctx, spec.kubelet_version),
-            archives=tuple(Path(each) for each in ctx.variables.get(IMAGES, "").split(os.pathsep) if each),
+            archives=_archives(ctx),
             fetched=self._settings.programs == "fetched",
         )
         return Site(plan, ctx, markers, supplies, server, bootstrap)
@@ -251,15 +252,27 @@ def _take(
     return take(nodes, owner, deadline=ctx.deadline, wanted=wanted, on_fit=on_fit)
 
 
-def _require_images(ctx: Context) -> None:
-    """Raise UsageError where nobody publishes the images of a version, such as of a checkout, and none are given."""
-    version = ctx.binaries.version
-    if RELEASE.fullmatch(version) or ctx.variables.get(IMAGES) or ctx.variables.get(REPOSITORY):
+def _require_images(ctx: Context, version: str) -> None:
+    """Raise UsageError where the images of a version are not in the archives that are given, or are published nowhere."""
+    from providers.releases.images import archived_names, component
+
+    if archives := _archives(ctx):
+        tag = version.replace("+", "_")  # as kubeadm writes it
+        names = {name for archive in archives for name in archived_names(archive) if name.endswith(f":{tag}")}
+        if "kube-apiserver" not in map(component, names):
+            told = ", ".join(map(str, archives))
+            raise UsageError(f"{told}: no images of {version}", hint=f"export {IMAGES}=one.tar{os.pathsep}other.tar")
+        return
+    if RELEASE.fullmatch(version) or ctx.variables.get(REPOSITORY):
         return
     what = f"the images of {version} are published nowhere"
     raise UsageError(
         what, hint=f"build them, and export {IMAGES}=/path/to/images.tar   or {REPOSITORY}=registry.example/k8s"
     )
+
+
+def _archives(ctx: Context) -> tuple[Path, ...]:
+    return tuple(Path(each) for each in ctx.variables.get(IMAGES, "").split(os.pathsep) if each)
 
 
 def _api(ctx: Context) -> Api:

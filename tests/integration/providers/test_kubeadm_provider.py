@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import socket
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
@@ -71,6 +75,27 @@ def test_a_version_without_published_images_is_refused_before_anything_is_made(v
 
     assert str(raised.value) == f"the images of {version} are published nowhere"
     assert "export E2E_IMAGES=" in raised.value.hint
+
+
+@pytest.mark.parametrize("spec", [ClusterSpec(), ClusterSpec(upgrade_to="v1.37.1")], ids=["first", "upgraded to"])
+def test_archives_without_the_images_of_a_version_are_refused_before_anything_is_made(
+    spec: ClusterSpec, tmp_path: Path
+) -> None:
+    archive = tmp_path / "images.tar"
+    with tarfile.open(archive, "w") as tar:
+        manifest = json.dumps([{"RepoTags": ["registry.example/kube-apiserver:v1.36.3"]}]).encode()
+        entry = tarfile.TarInfo("manifest.json")
+        entry.size = len(manifest)
+        tar.addfile(entry, io.BytesIO(manifest))
+    version = "v1.36.3" if spec.upgrade_to else "v1.36.4"
+    context = replace(
+        make_context(tmp_path / "c1", FolderBinaries(tmp_path, version)), variables={"E2E_IMAGES": str(archive)}
+    )
+
+    with pytest.raises(UsageError) as raised:
+        KubeadmProvider(Made(), KubeadmSettings()).up(spec, context)
+
+    assert str(raised.value) == f"{archive}: no images of {spec.upgrade_to or version}"
 
 
 class MadeForTheRun(Made):
