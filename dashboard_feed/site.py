@@ -15,6 +15,7 @@ from dashboard_feed.regressions import find_regressions
 from dashboard_feed.render import Renderer, static_files
 from dashboard_feed.summary import STALE_AFTER_S, by_urgency, summarize
 from dashboard_feed.testgrid.alerts import AlertRule
+from dashboard_feed.testgrid.files import testgrid_files
 from upload.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
         history = build_pages.job_history(summary.job, summary.meter)
         for index, build in enumerate(summary.job.builds):
             files[links.build_page(summary.job, build.number)] = build_pages.build_page(renderer, history, index)
+    files |= testgrid_files(summaries, stale_after_s=STALE_AFTER_S, now_s=now_s)
     for suite in whole.suites:
         if suite.tallies:
             files[links.suite_page(suite.job)] = pages.suite_page(renderer, suite)

@@ -72,6 +72,21 @@ class TestGrid:
         (tab,) = self._made("summary", "summary/summary-providerexample")["tab_summaries"]
         return dict(tab)
 
+    def stored_grid(self) -> dict[str, Any]:
+        """Return the grid as it is stored, field by field."""
+        return self._made("grid", f"grid/{self.job}")
+
+    def store_grid(self, state: bytes) -> None:
+        """Put a state into the place of the updater's."""
+        self._replace(f"grid/{self.job}", state)
+
+    def read_summary(self, body: bytes) -> dict[str, Any]:
+        """Return the only tab of a dashboard's summary, as TestGrid's own package reads it."""
+        path = self.scratch / "read-summary"
+        path.write_bytes(body)
+        (tab,) = json.loads(_convert("summary", path))["tab_summaries"]
+        return dict(tab)
+
     def _configure(self, options: Mapping[str, object]) -> None:
         group = {
             "name": self.job,

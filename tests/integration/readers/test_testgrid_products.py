@@ -16,6 +16,8 @@ from dashboard_feed.collect import read_bucket
 from dashboard_feed.testgrid.alerts import AlertRule, alert_of
 from dashboard_feed.testgrid.cells import Rows, Value, make_rows
 from dashboard_feed.testgrid.flakiness import meter
+from dashboard_feed.testgrid.state import render_grid
+from dashboard_feed.testgrid.summary import Tab, render_summary
 from tests.support.gcs import Bucket, make_bucket
 from tests.support.testgrid import Cell, TestGrid
 from upload.model import Put
@@ -79,7 +81,12 @@ def testgrid(gcs_server: str, now_s: int, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def grid(testgrid: TestGrid) -> Any:
-    return testgrid.update(num_failures_to_alert=2, num_passes_to_disable_alert=2)
+    return testgrid.update(
+        num_failures_to_alert=2,
+        num_passes_to_disable_alert=2,
+        num_columns_recent=5,
+        column_header=[{"configuration_value": "Commit"}],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -139,14 +146,14 @@ def test_alerts_are_those_of_the_updater(summary: dict[str, Any], rows: Rows) ->
         )
         for alert in summary["failing_test_summaries"]
     }
-    numbers = [column.build.number for column in rows.columns]
+    commits = [column.build.commit for column in rows.columns]
     found = {name: alert_of(cells, AlertRule(2, 2)) for name, cells in rows.cells.items()}
     ours = {
         name: (
             alert.failures,
-            numbers[alert.first_bad],
-            numbers[alert.latest_bad],
-            numbers[alert.last_good] if alert.last_good is not None else "",
+            commits[alert.first_bad],
+            commits[alert.latest_bad],
+            commits[alert.last_good] if alert.last_good is not None else "",
         )
         for name, alert in found.items()
         if alert
@@ -154,3 +161,48 @@ def test_alerts_are_those_of_the_updater(summary: dict[str, Any], rows: Rows) ->
 
     assert ours == theirs
     assert 5 < len(ours) < len(found)
+
+
+@pytest.fixture(scope="module")
+def both(testgrid: TestGrid, summary: dict[str, Any], rows: Rows) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The stored grid of the updater, and ours in its place."""
+    theirs = testgrid.stored_grid()
+    testgrid.store_grid(render_grid(rows, AlertRule(2, 2)))
+    return theirs, testgrid.stored_grid()
+
+
+def test_our_state_is_that_of_the_updater(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    theirs, ours = both
+    minutes = [metric.pop("values") for grid in (theirs, ours) for row in grid["rows"] for metric in row["metrics"]]
+    half = len(minutes) // 2
+
+    assert ours["columns"] == theirs["columns"]
+    assert ours["rows"] == theirs["rows"]
+    assert minutes[half:] == [pytest.approx(values) for values in minutes[:half]]
+
+
+def test_the_summarizer_makes_of_our_state_what_it_made_of_the_updaters(
+    testgrid: TestGrid, summary: dict[str, Any], both: object
+) -> None:
+    again = testgrid.summarize()
+
+    kept = {key: value for key, value in summary.items() if key not in UNSTEADY}
+    assert {key: value for key, value in again.items() if key not in UNSTEADY} == kept
+    ranked, before = (
+        sorted(each["healthiness"]["tests"], key=lambda t: str(t["display_name"])) for each in (again, summary)
+    )
+    assert ranked == before
+
+
+def test_our_summary_is_that_of_the_summarizer(
+    testgrid: TestGrid, summary: dict[str, Any], rows: Rows, now_s: int
+) -> None:
+    tab = Tab("tab", rows, AlertRule(2, 2), stale_after_s=86_400)
+    ours = testgrid.read_summary(render_summary("provider-example", [tab], now_s))
+
+    told = {key: value for key, value in summary.items() if key not in (*UNSTEADY, "linked_issues")}
+    assert {key: ours[key] for key in told} == told
+
+
+# when it was written, by whose clock; read from a channel for each row that a break leaves out of step
+UNSTEADY = ("last_update_timestamp", "healthiness", "latest_green")
