@@ -47,6 +47,28 @@ class LooksAhead(Protocol):
         """Return every check in the order in which a run needs them. Whatever the service says is in there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a cluster takes while it is there. ``price_per_hour``: of all its machines, where the config tells the price of one."""
+
+    machines: int
+    price_per_hour: float | None = None
+
+    def over(self, hours: float) -> str:
+        """Return what so many hours come to, for people."""
+        told = f"{self.machines} machines for at most {hours:.1f} h are {self.machines * hours:.1f} machine-hours"
+        if self.price_per_hour is None:
+            return told
+        return f"{told}, {self.price_per_hour * hours:.2f} at {self.price_per_hour:g} an hour"
+
+
+class EstimatesCost(Protocol):
+    """An ability that a provider or a maker may have: say what its machines cost. Opens and starts nothing."""
+
+    def estimate_cost(self, spec: ClusterSpec) -> Cost:
+        """Return what a cluster takes in an hour."""
+
+
 class FindsMarked(Protocol):
     """An ability that a provider or a maker may have: find by marks alone what runs made, whoever's, wherever they ran.
 

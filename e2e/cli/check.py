@@ -82,10 +82,26 @@ def _print(found: Review, *, resolved: bool) -> None:
             click.echo()
     for problem in found.problems:
         click.echo(str(problem))
+    for path, costs in _costs(found).items():
+        click.echo(f"{path}: {costs}")
     configs = f"{len(found.files)} config{'s' * (len(found.files) != 1)}"
     count = len(found.problems)
     verdict = f"{count} problem{'s' * (count != 1)}" if count else "nothing wrong"
     click.echo(f"{configs} checked: {verdict}", err=True)
+
+
+def _costs(found: Review) -> dict[str, str]:
+    """Return file -> what a run of it costs at most, for providers that say so."""
+    from e2e.lifecycle.costs import estimate
+    from providers.config.document import shown_path
+    from providers.registry import make_provider
+
+    told = {}
+    for job in found.jobs:
+        choice = job.config.provider
+        if costs := estimate(make_provider(choice.name, choice.settings), job.config):
+            told[shown_path(job.path)] = costs
+    return told
 
 
 def _as_json(found: Review, *, resolved: bool) -> dict[str, Any]:
@@ -94,6 +110,7 @@ def _as_json(found: Review, *, resolved: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "files": [shown_path(path) for path in found.files],
         "jobs": {shown_path(job.path): job.config.job for job in found.jobs},
+        "costs": _costs(found),
         "problems": [problem.to_json() for problem in found.problems],
     }
     if resolved:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from e2e.lifecycle.child import Command, Exit, Watch, run_child
+from e2e.lifecycle.costs import estimate
 from e2e.lifecycle.display import SuiteProgress
 from e2e.lifecycle.run import CLUSTER, MARK, Run, Tools
 from e2e.lifecycle.state import Failure, Keep, Presence, Tally
@@ -48,6 +49,8 @@ def bring_up(run: Run, deadline: Deadline) -> None:
     """Have the provider make the cluster, and keep its facts for testers and later processes."""
     if run.tools.unresolved is not None:
         raise run.tools.unresolved
+    if costs := estimate(run.tools.provider, run.tools.job):
+        run.recorder.note(costs)
     run.change(lambda state: state.with_cluster(CLUSTER, Presence.MADE))
     facts = run.tools.provider.up(run.tools.spec, run.context(deadline))
     run.folder.write_cluster(CLUSTER, facts)

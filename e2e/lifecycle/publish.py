@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from e2e.lifecycle.addresses import addresses
+from e2e.lifecycle.costs import MACHINE_HOURS, cost_of, machine_hours
 from e2e.lifecycle.folder import RunFolder
 from e2e.lifecycle.frozen import read_plan, write_plan
 from e2e.lifecycle.run import Run
@@ -104,6 +105,8 @@ def metadata_of(run: Run) -> tuple[tuple[str, str], ...]:
         ("provider", provider),
         ("version-source", run.state.version_source),
     ]
+    hours = machine_hours(cost_of(run.tools.provider, run.tools.spec), run.recorder.records)
+    found += [(MACHINE_HOURS, hours)] if hours else []
     found += [("upgraded-from", run.state.version)] if run.state.upgraded_to else []
     found += [(ATTEMPT_OF, run.state.attempt_of)] if run.state.attempt_of else []
     found += run.tools.settings.metadata

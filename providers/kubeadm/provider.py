@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from providers.hosts.marker import Marker
     from providers.kubeadm.site import Site
 
-# abilities of a maker that its provider has just as it has them: FindsMarked, LooksAhead
-PASSED_ON = ("place", "marked", "remove_marked", "preflight")
+# abilities of a maker that its provider has just as it has them: FindsMarked, LooksAhead, EstimatesCost
+PASSED_ON = ("place", "marked", "remove_marked", "preflight", "estimate_cost")
 FEATURES = frozenset({"pods-run", "node-ssh", "dns", "services", "csr-signing"})
 IMAGES = "E2E_IMAGES"
 REPOSITORY = "E2E_IMAGE_REPOSITORY"

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from providers._private import write_private
 from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
-from providers.lookout import Looked, Lookout, Marked
+from providers.lookout import Cost, Looked, Lookout, Marked
 from providers.machines.beside import beside, gather
 from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.gce_api import ENDPOINT, GceApi
@@ -99,6 +99,10 @@ class GceMachines:
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         """List what carries the run's mark and is still there."""
         return tuple(each.resource for each in find(self._api(ctx), self._mark(ctx)))
+
+    def estimate_cost(self, spec: ClusterSpec) -> Cost:
+        """Return what a cluster takes in an hour."""
+        return self._settings.cost_of(spec)
 
     def preflight(self, spec: ClusterSpec, look: Lookout) -> tuple[Looked, ...]:
         """Return what a run would meet in the project. Reads only."""

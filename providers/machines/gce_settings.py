@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from providers.kubeadm.settings import KubeadmSettings
+from providers.machines.prices import PricedSettings
 from providers.machines.runner import Cidr
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
@@ -20,7 +20,7 @@ Image = Annotated[
 UBUNTU = "projects/ubuntu-os-cloud/global/images/family/ubuntu-2404-lts-amd64"
 
 
-class GceSettings(KubeadmSettings):
+class GceSettings(PricedSettings):
     """What a config says about machines in Google's Compute Engine."""
 
     project: Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]{1,60}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")] = Field(

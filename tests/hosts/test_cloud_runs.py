@@ -35,5 +35,6 @@ def test_a_run_in_a_cloud_is_published_and_leaves_nothing_there(cloud: str, host
     (build,) = (path for path in (harness.store / "logs" / job).iterdir() if path.is_dir())
     finished = json.loads((build / "finished.json").read_text())
     assert (finished["result"], finished["passed"]) == ("SUCCESS", True)
+    assert float(finished["metadata"]["machine-hours"]) > 0
     dumped = build / "artifacts" / "cluster" / "c1" / "nodes"
     assert {path.name for path in dumped.iterdir()} == {"cp1", "w1"}

@@ -35,6 +35,7 @@ def test_a_config_that_would_do_is_told_what_was_looked_at(compute: Compute, her
             "ok    quota of processors: 12 of CPUS for e2-standard-4",
             "ok    quotas: 3 of INSTANCES, 3 of IN_USE_ADDRESSES, 150 of SSD_TOTAL_GB",
             f"ok    store: {here.store} can be written",
+            "3 machines for at most 0.2 h are 0.6 machine-hours",
         ],
     )
     assert compute.names() == []
