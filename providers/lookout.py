@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
-from providers.contracts import ClusterSpec, Deadline, Resource
+from providers.contracts import ClusterSpec, Context, Deadline, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class Cost:
         if self.price_per_hour is None:
             return told
         return f"{told}, {self.price_per_hour * hours:.2f} at {self.price_per_hour:g} an hour"
+
+
+class KeepsConsoles(Protocol):
+    """An ability that a maker may have: have what machines wrote to their consoles, also those that let nobody in."""
+
+    def consoles(self, ctx: Context) -> Mapping[str, Path]:
+        """Return machine -> a file in the run's folder with the end of its console. Raises: ProviderError."""
 
 
 class EstimatesCost(Protocol):

@@ -108,11 +108,14 @@ class KubeadmProvider:
             return False
 
     def losses(self, ctx: Context) -> Mapping[str, str]:
-        """Return node -> what befell its machine since ``up``: it was booted anew, or cannot be reached."""
+        """Return node -> what befell its machine since ``up``: it was booted anew, taken away, or cannot be reached."""
         from providers.hosts.boots import lost
 
+        ask = getattr(self.maker, "losses", None)  # NoticesLosses
+        told = dict(ask(ctx)) if ask else {}
         with self._nodes(ctx) as nodes:
-            return lost(nodes, deadline=ctx.deadline)
+            there = [node for node in nodes if node.name not in told]
+            return {**lost(there, deadline=ctx.deadline), **told}
 
     def dump(self, ctx: Context, dest: Path) -> None:
         """Write logs and state of the machines, objects, events and versions below ``dest``, of what there is by now."""
@@ -121,7 +124,7 @@ class KubeadmProvider:
 
         keep_secrets(ctx.folder / KUBECONFIG, ctx.keep_secret)  # up may have been another process
         with self._nodes(ctx) if (ctx.folder / MACHINES).exists() else nullcontext(()) as nodes:
-            dump_cluster(ctx, dest, Source(lambda: _api(ctx), nodes=nodes))
+            dump_cluster(ctx, dest, Source(lambda: _api(ctx), logs=self._consoles(ctx), nodes=nodes))
 
     def down(self, ctx: Context) -> None:
         """Remove the machines that were made; undo on every other one what was recorded there."""
@@ -151,6 +154,15 @@ class KubeadmProvider:
             with self._nodes(ctx) as nodes:
                 marked = still_marked(nodes, ctx.run, deadline=ctx.deadline)
         return (*marked, *self.maker.leftovers(ctx))
+
+    def _consoles(self, ctx: Context) -> Mapping[str, Path]:
+        """Return the consoles of machines as the dump names them; that they cannot be had keeps nothing else from it."""
+        ask = getattr(self.maker, "consoles", None)  # KeepsConsoles
+        try:
+            return {f"{node}/serial-console.log": path for node, path in ask(ctx).items()} if ask else {}
+        except HarnessError as error:
+            ctx.steps.note(f"the consoles of the machines cannot be had: {error}")
+            return {}
 
     @property
     def _makes_machines(self) -> bool:

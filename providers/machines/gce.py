@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.gce_api import ENDPOINT, GceApi
 from providers.machines.gce_difference import check_after, note_before
 from providers.machines.gce_errors import Taken
+from providers.machines.gce_looks import PLACES, TAKEN_AWAY, fates, known_places, save_consoles
 from providers.machines.gce_preflight import Outlook
 from providers.machines.gce_removal import check_ours, find, remove
 from providers.machines.gce_resources import (
@@ -41,7 +42,6 @@ from providers.ssh.keys import make_key, public_key
 from providers.wording import meant, nearest
 from upload.errors import ProviderError, UsageError
 
-PLACES = "places.json"
 _LOOK_S = 1.0
 
 
@@ -99,6 +99,14 @@ class GceMachines:
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         """List what carries the run's mark and is still there."""
         return tuple(each.resource for each in find(self._api(ctx), self._mark(ctx)))
+
+    def consoles(self, ctx: Context) -> Mapping[str, Path]:
+        """Return machine -> the file with what it wrote to its serial console."""
+        return save_consoles(self._api(ctx), self._mark(ctx), ctx.folder)
+
+    def losses(self, ctx: Context) -> Mapping[str, str]:
+        """Return machine -> what befell it, such as that it was taken away."""
+        return fates(self._api(ctx), self._mark(ctx), ctx.folder, spot=self._settings.spot)
 
     def estimate_cost(self, spec: ClusterSpec) -> Cost:
         """Return what a cluster takes in an hour."""
@@ -158,8 +166,7 @@ class GceMachines:
     ) -> dict[str, str]:
         """Return name -> zone. The zone is written down before it is asked: lists are late, and we may be killed."""
         key = public_key(make_key(ctx.folder / KEY_FILE, mark.slug))
-        known = ctx.folder / PLACES
-        zones: dict[str, str] = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
+        zones = known_places(ctx.folder)
         zones |= {each.name: each.place for each in find(api, mark) if each.kind is INSTANCE}
         looks = {name: partial(api.get, INSTANCE, zones[name], name) for name in names if name in zones}
         there = gather(api, "looking for machines", looks)
@@ -167,7 +174,7 @@ class GceMachines:
 
         def attempt(asked: Mapping[str, Place]) -> Mapping[str, Exception | None]:
             zones.update({name: place.zone for name, place in asked.items()})
-            write_private(known, zones)
+            write_private(ctx.folder / PLACES, zones)
             bodies = {
                 name: instance_body(self._settings, mark, name, place, public_key=key) for name, place in asked.items()
             }
@@ -188,8 +195,7 @@ class GceMachines:
                 return shown
             if status not in ("PROVISIONING", "STAGING", "REPAIRING"):
                 what = f"instance {name} in {zone} is {status}"
-                hint = "spot machines may be taken away at any time: run again" if self._settings.spot else ""
-                raise ProviderError(what, hint=hint)
+                raise ProviderError(what, hint=TAKEN_AWAY if self._settings.spot else "")
             pause(api.deadline, _LOOK_S)
 
 

@@ -192,6 +192,46 @@ def test_what_came_during_a_run_without_a_mark_is_named_once_and_left(
     assert compute.names() == ["firewalls/came-meanwhile", "firewalls/there-before"]
 
 
+def test_a_machine_that_is_taken_away_while_it_is_made_is_a_provider_error(compute: Compute, context: Contexts) -> None:
+    name = f"e2e-{SLUG}-w2"
+
+    def take(call: Call) -> None:
+        if call.id == "compute.instances.get" and f"instances/{name}" in compute.names("instances"):
+            compute.preempt(name)
+
+    compute.faults = [take]
+
+    with pytest.raises(ProviderError, match=rf"instance {name} in europe-west1-b is TERMINATED") as caught:
+        maker(spot=True).ensure(SPEC, context())
+
+    assert caught.value.hint == "spot machines may be taken away at any time: run again"
+
+
+def test_what_befell_machines_is_told(compute: Compute, context: Contexts) -> None:
+    machines = maker(spot=True)
+    machines.ensure(SPEC, context())
+    before = machines.losses(context())
+    compute.preempt(f"e2e-{SLUG}-w1")
+
+    assert before == {}
+    why = "it is TERMINATED in GCE; spot machines may be taken away at any time: run again"
+    assert machines.losses(context()) == {"w1": why}
+
+
+def test_what_machines_wrote_to_their_consoles_is_kept(compute: Compute, context: Contexts) -> None:
+    machines = maker()
+    nothing = machines.consoles(context())
+    machines.ensure(SPEC, context())
+    machines_gone = Said(404, "notFound", "The resource was not found")
+    compute.faults = [on("instances.getSerialPortOutput", machines_gone, instance=f"e2e-{SLUG}-w2")]
+
+    saved = machines.consoles(context())
+
+    assert nothing == {}
+    said = {node: path.read_text() for node, path in saved.items()}
+    assert said == {node: f"[    0.000000] Linux version of e2e-{SLUG}-{node}\n" for node in ("cp1", "w1")}
+
+
 def test_no_room_leads_to_the_next_zone_and_then_the_next_type(compute: Compute, context: Contexts) -> None:
     compute.faults = [on("instances.insert", STOCKOUT, zone=f"europe-west1-{z}") for z in "bc"]
     compute.faults.append(on("instances.insert", STOCKOUT, zone="europe-west1-d", times=2))

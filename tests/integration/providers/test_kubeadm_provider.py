@@ -6,7 +6,7 @@ import io
 import json
 import socket
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -133,3 +133,34 @@ def test_a_machine_that_was_made_for_the_run_goes_without_being_asked(tmp_path: 
         provider.down(context)
 
     assert (left, maker.deleted, path.exists()) == ((), 1, False)
+
+
+class Watched(MadeForTheRun):
+    """A maker that knows of its machines from outside; ``refusal``: why it does not."""
+
+    def losses(self, ctx: Context) -> Mapping[str, str]:
+        del ctx
+        return {"cp1": "it is TERMINATED"}
+
+    def consoles(self, ctx: Context) -> Mapping[str, Path]:
+        if self.refusal:
+            raise ProviderError(self.refusal)
+        path = ctx.folder / "console"
+        path.write_text("Kernel panic")
+        return {"cp1": path}
+
+
+def test_what_a_maker_knows_of_a_machine_is_told_without_asking_the_machine(tmp_path: Path) -> None:
+    with silent_machine(tmp_path) as (context, _):
+        assert KubeadmProvider(Watched(), KubeadmSettings()).losses(context) == {"cp1": "it is TERMINATED"}
+
+
+@pytest.mark.parametrize("refusal", ["", "the cloud said no"], ids=["there", "not to be had"])
+def test_the_console_of_a_machine_that_lets_nobody_in_is_dumped(refusal: str, tmp_path: Path) -> None:
+    with silent_machine(tmp_path) as (context, _):
+        KubeadmProvider(Watched(refusal), KubeadmSettings()).dump(context, tmp_path / "dump")
+
+    console = tmp_path / "dump" / "nodes" / "cp1" / "serial-console.log"
+    assert console.exists() == (not refusal)
+    assert refusal or console.read_text() == "Kernel panic"
+    assert (tmp_path / "dump" / "metadata.json").exists()

@@ -92,6 +92,13 @@ class Compute:
             self._settle()
             return sorted(f"{c}/{name}" for c, _, name in self.resources if c.startswith(collection))
 
+    def preempt(self, name: str) -> None:
+        """Take an instance away as the service does with spot machines: it is stopped, and stays."""
+        with self._lock:
+            key = next(key for key in self.resources if key[0] == "instances" and key[2] == name)
+            self.resources[key]["status"] = "TERMINATED"
+            self.machines.end(name)
+
     def count(self, call: str) -> int:
         """Return how often a call such as ``instances.insert`` came."""
         return sum(each.id == f"compute.{call}" for each in self.calls)
@@ -179,6 +186,14 @@ class Compute:
         if key not in self.resources:
             raise Said(404, "notFound", f"The resource '{self._link(key)}' was not found")
         return self._shown(key)
+
+    def _getserialportoutput(self, collection: str, call: Call, bent: dict[str, Any]) -> dict[str, Any]:
+        del collection, bent
+        key = ("instances", self._place(call), call.params["instance"])
+        if key not in self.resources:
+            raise Said(404, "notFound", f"The resource '{self._link(key)}' was not found")
+        text = self.machines.console(key[2])
+        return {"contents": text, "start": "0", "next": str(len(text))}
 
     def _testiampermissions(self, collection: str, call: Call, bent: dict[str, Any]) -> dict[str, Any]:
         del collection, bent

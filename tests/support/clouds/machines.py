@@ -99,7 +99,8 @@ class LabMachines:
 
     def console(self, name: str) -> str:
         """Return the end of what a host wrote."""
-        return tail(self._lab.place(self._hosts[name]).console)
+        host = self._hosts.get(name)
+        return tail(self._lab.place(host).console) if host else ""
 
     def _boot(self, name: str, host: str, login: Login) -> None:
         (made,) = self._lab.add(host)
