@@ -106,7 +106,7 @@ def _alerts(job: Job, rule: AlertRule, *, stale_after_s: int, now_s: int) -> Ite
     builds = [build for build in job.builds if not _UNREADABLE & {finding.rule for finding in build.findings}]
     is_stale = newest_s is None or now_s - newest_s > stale_after_s
     if is_stale and (not job.builds or builds[:1] == list(job.builds[:1])):
-        yield _alert(job, AlertKind.STALE, latest_bad=_point(builds[0]) if builds else None)
+        yield _alert(job, AlertKind.STALE, latest_bad=point_of(builds[0]) if builds else None)
     rows = make_rows(builds, now_s)
     for name, cells in rows.cells.items():
         if found := alert_of(cells, rule):
@@ -121,9 +121,9 @@ def _failing(job: Job, rows: Rows, name: str, found: RowAlert) -> Alert:
         AlertKind.FAILING,
         test=name,
         failures=found.failures,
-        first_bad=_point(builds[found.first_bad]),
-        latest_bad=_point(builds[found.latest_bad]),
-        last_good=_point(builds[found.last_good]) if found.last_good is not None else None,
+        first_bad=point_of(builds[found.first_bad]),
+        latest_bad=point_of(builds[found.latest_bad]),
+        last_good=point_of(builds[found.last_good]) if found.last_good is not None else None,
         message=newest.message if newest else "",
     )
 
@@ -141,8 +141,9 @@ def _alert(job: Job, kind: AlertKind, *, test: str = "", **facts: object) -> Ale
     )
 
 
-def _point(build: Build) -> Point:
-    return Point(build.number[:NAME_CHARS], build.version[:NAME_CHARS], build.commit, build.at_s)
+def point_of(build: Build) -> Point:
+    """Return what is told of a build as one at which something began or ended."""
+    return Point(build.number, build.version[:NAME_CHARS], build.commit, build.at_s)
 
 
 def _digest(*parts: str) -> str:

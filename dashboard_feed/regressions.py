@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from dashboard_feed.alerts import Point, point_of
 from dashboard_feed.builds import PART, TEST_STEP, Build, Job, Mark, results, step_name
 from dashboard_feed.clusters.failures import Origin
 from dashboard_feed.text import one_line
@@ -13,18 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dashboard_feed.builds import Bucket
-
-CHARS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One build in which a test was seen. ``at_s``: its start, UTC epoch, None where unknown."""
-
-    build: str
-    version: str
-    commit: str
-    at_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +28,8 @@ class Place:
     platform: str
     job: Job
     failures: int
-    first_bad: Seen | None
-    last_good: Seen | None
+    first_bad: Point | None
+    last_good: Point | None
 
     @property
     def is_broken(self) -> bool:
@@ -67,7 +56,7 @@ class Regression:
         return max((place.first_bad.at_s or 0 for place in self.broken if place.first_bad), default=0)
 
     @property
-    def narrowest(self) -> tuple[Seen, Seen] | None:
+    def narrowest(self) -> tuple[Point, Point] | None:
         """The latest good and the earliest bad of all broken jobs, if one cause is behind all; None if it cannot be.
 
         A test that was still good in one job when it was bad in another already has no cause that time alone tells.
@@ -155,8 +144,8 @@ def _places(job: Job) -> Iterator[tuple[tuple[bool, str], Place]]:
                 Origin(job, seen[0][0]).platform,
                 job,
                 len(bad),
-                _seen(bad[-1]) if bad else None,
-                _seen(good) if good else None,
+                point_of(bad[-1]) if bad else None,
+                point_of(good) if good else None,
             ),
         )
 
@@ -169,11 +158,7 @@ def _has_part(regression: Regression, steps: set[str]) -> bool:
     return any(name.startswith(f"{regression.test}{PART}") for name in steps)
 
 
-def _seen(build: Build) -> Seen:
-    return Seen(build.number[:CHARS], build.version[:CHARS], build.commit, build.at_s)
-
-
-def _words(seen: Seen) -> str:
+def _words(seen: Point) -> str:
     from dashboard_feed.show import moment
 
     facts = (one_line(seen.build, 40), moment(seen.at_s), one_line(seen.version, 60), one_line(seen.commit, 20))

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from dashboard_feed.alerts import Point
 from dashboard_feed.buckets import BucketSpec
 from dashboard_feed.builds import Bucket, Build, Job
-from dashboard_feed.regressions import Regression, Seen, as_json, find_regressions, listing
+from dashboard_feed.regressions import Regression, as_json, find_regressions, listing
 from upload.model import Case, Status
 
 NOW_S = 1_795_367_000  # 2026-11-22 17:03:20
@@ -36,8 +37,8 @@ def bucket(platform: str, letters: str, *, late_s: int = 0) -> Bucket:
     return Bucket(spec, (Job(spec, "j", builds),))
 
 
-def seen(number: int) -> Seen:
-    return Seen(str(number), f"v1+{number}", f"c{number}", NOW_S - (99 - number) * HOUR_S)
+def seen(number: int) -> Point:
+    return Point(str(number), f"v1+{number}", f"c{number}", NOW_S - (99 - number) * HOUR_S)
 
 
 def found(*buckets: Bucket) -> Regression:
