@@ -39,7 +39,8 @@ class Options:
     """How to collect. ``history``: builds of a job that is new; ``keep_days``: 0 keeps all; ``bucket_s``: seconds for a bucket.
 
     ``threads``: read so many objects at once. ``retry``: also buckets that failed lately.
-    ``commit_bytes``: so much is gathered in memory before it is committed.
+    ``commit_bytes``: so much is gathered in memory before it is committed. ``grace_s``: what a bucket's last reads and the commit
+    may take beyond its time.
     """
 
     now_s: int
@@ -50,6 +51,7 @@ class Options:
     bucket_s: float = 900.0
     retry: bool = False
     commit_bytes: int = 96 << 20
+    grace_s: float = 30.0
 
 
 @dataclass(slots=True)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 BUCKETS_AT_ONCE = 4
 COMMIT_S = 120.0
-GRACE_S = 30.0  # for what a bucket's last reads and the commit take beyond its time
 FIRST_PAUSE_S = 300
 LONGEST_PAUSE_S = 6 * 3_600
 LASTING = ("build.id", "job.builds")  # seen only where all ids of a job are listed
@@ -81,7 +80,7 @@ def collect(
                 specs,
                 lambda spec: intake.collect(spec, min(len(specs), BUCKETS_AT_ONCE)),
                 at_once=BUCKETS_AT_ONCE,
-                seconds=options.bucket_s + GRACE_S,
+                seconds=options.bucket_s + options.grace_s,
                 late=intake.late,
             )
         finally:  # also when somebody stops it: what was read is kept
@@ -124,7 +123,8 @@ class _Intake:
 
     def late(self, spec: BucketSpec) -> BucketReport:
         """Give up on a bucket whose threads do not come back."""
-        report = BucketReport(spec, failure=f"it did not come back within {self._options.bucket_s + GRACE_S:g} s")
+        seconds = self._options.bucket_s + self._options.grace_s
+        report = BucketReport(spec, failure=f"it did not come back within {seconds:g} s")
         report.notes.append(("", Finding("bucket.slow", "", report.failure)))
         self._close(report)
         return report

@@ -83,9 +83,9 @@ class MeteredStore:
         self._count()
         for number, entry in enumerate(self._store.list(prefix, delimiter=delimiter, start_offset=start_offset), 1):
             yield entry
+            self._check(prefix, self._until)
             if number % PAGE_ENTRIES == 0:
                 self._count()
-                self._check(prefix, self._until)
 
     def put(self, put: Put, *, replaces: int = 0) -> ObjectStat:
         """Refuse: nothing is written into a bucket that is read."""

@@ -9,7 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -23,6 +27,7 @@ from dashboard_feed.warehouse.query import opened
 from tests.support.federation import write_federation
 from tests.support.federation_prow import write_prow
 from tests.support.gcs import Bucket
+from tests.support.http_server import running
 from upload.layout import content_type
 from upload.model import Put
 from upload.store import Store, open_store
@@ -222,3 +227,59 @@ def test_check_follows_the_aliases_of_prow(tmp_path: Path) -> None:
     (found,) = json.loads(done.stdout)["buckets"]
     newest = {build.job: build.folder.removeprefix("pr-logs/") for build in builds}
     assert (done.returncode, found["jobs"], found["builds"]) == (4, 2, list(newest.values()))
+
+
+class _Silent(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _Endless(_Silent):
+    """Answers every request with headers, then with a byte now and then."""
+
+    is_over = Event()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        with suppress(OSError):
+            while not self.is_over.wait(0.1):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+
+
+class _Paged(_Silent):
+    """Lists one job after another, without end."""
+
+    def do_GET(self) -> None:
+        page = int(parse_qs(urlsplit(self.path).query).get("pageToken", ["0"])[0])
+        body = json.dumps({"prefixes": [f"logs/j{page}/"], "nextPageToken": str(page + 1)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("handler", [_Endless, _Paged], ids=["an answer that never ends", "a listing without end"])
+def test_a_bucket_that_never_comes_to_an_end_costs_itself_a_finding(
+    handler: type[BaseHTTPRequestHandler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = write_federation(tmp_path / "federation", now_s=NOW_S, builds=1)[0]
+    warehouse = open_store(str(tmp_path / "warehouse"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+    server.daemon_threads = True
+    _Endless.is_over.clear()
+    with running(server):
+        bad = BucketSpec("gs://endless/logs/", "bad:", sequential=False)
+        first, second = collect([bad, good], warehouse, Options(NOW_S, bucket_s=10, grace_s=0), holder="me").buckets
+        _Endless.is_over.set()
+
+    assert {finding.rule for _, finding in first.notes} <= {"bucket.slow", "bucket.unreadable"}
+    assert (bool(first.failure), second.settled) == (True, 3)
+    assert ask(warehouse, "SELECT DISTINCT party FROM builds") == [("example",)]
+    assert ask(warehouse, "SELECT count(*) FROM findings WHERE party = 'bad'") == [(1,)]
