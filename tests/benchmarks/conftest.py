@@ -14,6 +14,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--benchmarks", action="store_true", help="run tests/benchmarks")
     parser.addoption("--upload-mib", type=int, default=2048, help="how large the upload benchmark's one file is")
     parser.addoption("--junit-cases", type=int, default=1_000_000, help="how many cases the JUnit benchmark reads")
+    parser.addoption("--feed-builds", type=int, default=10_000, help="how many builds are collected for the first time")
+    known = [10**3, 10**4, 10**5]
+    parser.addoption(
+        "--feed-known", type=int, nargs="+", default=known, help="at how many known builds growth is measured"
+    )
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
