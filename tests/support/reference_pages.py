@@ -62,6 +62,7 @@ def exit_code_page() -> str:
             table(("exit code", "`result`", "`passed`", "when"), rows),
             "",
             "`e2e check` exits with 2 when a config is wrong, `e2e verify` with 4 when a reader breaks.",
+            "`e2e feed check` and `e2e feed collect` exit with 4 when something in a bucket breaks a reader or cannot be read.",
             "`e2e publish` exits with 0 once everything is stored, whatever the verdict of the tests is.",
             "`e2e results` and `e2e wait` exit with the verdict of the run.",
             "",

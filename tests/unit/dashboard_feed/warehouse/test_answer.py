@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
@@ -12,7 +13,7 @@ import pytest
 from dashboard_feed.warehouse.answer import FORMATS, answer_into
 from dashboard_feed.warehouse.lease import held
 from dashboard_feed.warehouse.writer import Writer
-from upload.errors import ResultsError, UsageError
+from upload.errors import MissingExtra, ResultsError, UsageError
 from upload.store import ClearableStore, Store, open_store
 
 NAMES = ("a", "n")
@@ -79,3 +80,12 @@ def test_a_day_that_is_none_and_a_warehouse_that_is_none(warehouse: Store, tmp_p
         answer_into(BytesIO(), "table", warehouse, "SELECT 1", since="yesterday")
     with pytest.raises(ResultsError, match="there is no warehouse"):
         answer_into(BytesIO(), "table", open_store(str(tmp_path / "x")), "SELECT 1")
+
+
+def test_what_has_to_be_installed_is_told(warehouse: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(MissingExtra) as error:
+        answer_into(BytesIO(), "table", warehouse, "SELECT 1")
+
+    told = (str(error.value), error.value.hint)
+    assert told == ("the warehouse needs the extra [feed]", "pip install 'federated-e2e[feed]'")
