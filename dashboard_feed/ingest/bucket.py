@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dashboard_feed.buckets import BucketSpec
     from dashboard_feed.places import JobPlace
     from dashboard_feed.warehouse.tables import BuildRows
+    from dashboard_feed.warehouse.writer import BuildKey
 
 MOST_PLACES = 20_000
 CHUNK = 64
@@ -59,8 +60,8 @@ class Delivery:
     """What one part of a bucket came to, to be committed together: rows, and how far each place was read."""
 
     settled: list[BuildRows] = field(default_factory=list)
-    running: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    ended: list[str] = field(default_factory=list)
+    running: dict[BuildKey, tuple[Any, ...]] = field(default_factory=dict)
+    ended: list[BuildKey] = field(default_factory=list)
     places: dict[str, PlaceState] = field(default_factory=dict)
 
 
@@ -190,6 +191,8 @@ class _Collector:
             counts=self.spec.sequential,
         )
 
+        older: dict[str, int] = {}
+
         def news(place: JobPlace) -> list[Task]:
             known = self.places.get(place.folder, PlaceState())
             try:
@@ -198,7 +201,7 @@ class _Collector:
                 self.note("job.unreadable", place.name, place.folder, str(error))
                 return []
             self.places[place.folder] = found.known
-            self.report.older += found.older
+            older[place.folder] = found.older
             if found.is_whole:
                 self.report.listed.add(place.name)
             if found.odd:
@@ -211,6 +214,7 @@ class _Collector:
 
         seconds = max(0.0, self.until - self.clock())
         found = each_within(places, news, at_once=self.options.threads, seconds=seconds, late=lambda _: [])
+        self.report.older = sum(older.values())
         self.report.notes.sort(key=lambda note: (note[0], note[1].rule))  # threads found them
         return [task for tasks in found for task in tasks]
 
@@ -239,16 +243,16 @@ class _Collector:
         return delivery
 
     def count(self, outcome: BuildOutcome, delivery: Delivery) -> None:
-        address = f"{self.spec.uri}{outcome.task.place.folder}{outcome.task.number}"
+        key = (self.spec.uri, outcome.task.place.name, outcome.task.number)
         self.report.settled += outcome.kind is Kind.SETTLED
         self.report.running += outcome.kind is Kind.RUNNING
         self.report.again += outcome.kind is Kind.AGAIN
         if outcome.rows is not None:
             delivery.settled.append(outcome.rows)
         if outcome.row is not None:
-            delivery.running[address] = outcome.row
+            delivery.running[key] = outcome.row
         if outcome.kind in (Kind.SETTLED, Kind.MISSING):
-            delivery.ended.append(address)
+            delivery.ended.append(key)
         if outcome.kind in (Kind.AGAIN, Kind.MISSING):
             self.report.notes += [(outcome.task.place.name, finding) for finding in outcome.findings[:1]]
             return

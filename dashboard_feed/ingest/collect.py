@@ -147,8 +147,8 @@ class _Intake:
                 raise ResultsError(f"{uri}: came too late")
             for rows in delivery.settled:
                 self._writer.gather(rows)
-            for address in delivery.ended:
-                self._writer.running.pop(address, None)
+            for key in delivery.ended:
+                self._writer.running.pop(key, None)
             self._writer.running.update(delivery.running)
             state = self._states.get(uri, BucketState())
             new = replace(state, places={**state.places, **delivery.places})

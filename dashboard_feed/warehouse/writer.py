@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     Rows = dict[str, tuple[Any, ...]]
 
+BuildKey = tuple[str, str, str]
 MOST_FILES_A_DAY = 8
 WRITERS = 8
 REMOVED_AFTER_S = 3_600
@@ -46,7 +47,7 @@ SWEPT_EVERY_S = 86_400
 class Writer:
     """A warehouse that is written to by this process alone. Not safe to use from several threads.
 
-    ``running``: key → row of ``builds`` that still changes; ``notes``: (bucket, job) → rows of ``findings`` about these.
+    ``running``: (bucket, job, build id) → row of ``builds`` that still changes; ``notes``: (bucket, job) → rows of ``findings`` about these.
     """
 
     def __init__(self, store: ClearableStore, lease: Lease) -> None:
@@ -55,7 +56,9 @@ class Writer:
         self.manifest, self._generation = read_manifest(store)
         self._gathered: dict[str, dict[str, list[Any]]] = {}
         self.gathered_bytes = 0
-        self.running: dict[str, tuple[Any, ...]] = {row[5]: row for row in self._current("builds")}
+        self.running: dict[BuildKey, tuple[Any, ...]] = {
+            (row[1], row[3], row[4]): row for row in self._current("builds")
+        }
         self.notes: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
         for row in self._current("findings"):
             self.notes.setdefault((row[1], row[3]), []).append(row)

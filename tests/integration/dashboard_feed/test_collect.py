@@ -217,7 +217,16 @@ def test_what_prow_publishes_is_read_whole(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in warehouse_rows(warehouse)]
     assert {row["test"][0]["name"] for row in rows} == {"e2e kubetest2.Up"}  # kettle looks no deeper
     assert all(row["repos"].startswith('{"kubernetes/kubernetes": "master:') for row in rows)
-    assert all(row["executor"] == "" for row in rows if "executor" in row)
+
+    for build in builds:
+        (tmp_path / "bucket" / build.folder / "finished.json").write_text(
+            json.dumps({"timestamp": NOW_S, "passed": True})
+        )
+    (ended,) = collect([spec], warehouse, Options(NOW_S), holder="me").buckets
+    assert (ended.settled, ended.running) == (2, 0)
+    assert ask(warehouse, "SELECT count(*), count(DISTINCT build), bool_and(is_finished) FROM builds") == [
+        (12, 12, True)
+    ]
 
 
 def test_check_follows_the_aliases_of_prow(tmp_path: Path) -> None:

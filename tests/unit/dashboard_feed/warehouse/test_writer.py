@@ -95,7 +95,7 @@ def test_what_goes_on_is_there_until_it_ends(tmp_path: Path) -> None:
     running = build("1", is_finished=False, cases=())
     state = BucketState({"j/": PlaceState("1", 1)}, failures=2, why="x")
     with writer(tmp_path) as to:
-        to.running["key"] = build_row(running, origin("1"))
+        to.running[SPEC.uri, "j", "1"] = build_row(running, origin("1"))
         to.notes[SPEC.uri, "j"] = [finding_row(place_keys(SPEC, "j", NOW_S), Finding("r", "o", "w"), NOW_S)]
         to.commit({SPEC.uri: state}, NOW_S)
 
@@ -103,7 +103,7 @@ def test_what_goes_on_is_there_until_it_ends(tmp_path: Path) -> None:
     assert ask(tmp_path, "SELECT job, build, rule FROM findings") == [("j", "", "r")]
     with writer(tmp_path) as to:
         assert to.manifest.buckets == {SPEC.uri: state}
-        assert list(to.running) == ["gs://abc/logs/j/1"]
+        assert list(to.running) == [(SPEC.uri, "j", "1")]
         assert list(to.notes) == [(SPEC.uri, "j")]
         to.running.clear()
         to.notes.clear()
