@@ -10,7 +10,7 @@ from providers.kubeadm.balancer import PORT as BALANCER_PORT
 from providers.kubeadm.plan import API_PORT
 from providers.machines.booted import USER
 from providers.machines.gce_settings import GceSettings
-from providers.machines.marks import PREFIX, RUN, Mark, described, labelled
+from providers.machines.marks import EXPIRES, OWNER, PREFIX, RUN, Mark, described, labelled
 from providers.machines.places import Place
 from providers.ssh.access import SSH_PORT
 
@@ -27,6 +27,10 @@ class Kind:
     scope: str
     stage: int
     has_labels: bool
+
+    def mark_text(self) -> str:
+        """Return for people how a resource is marked."""
+        return f"labels {RUN}, {OWNER}, {EXPIRES}, and the name" if self.has_labels else "name and description, both"
 
     def mark(self, resource: Mapping[str, Any]) -> Mark | None:
         """Return the mark that a resource carries, or None where it is not ours."""

@@ -19,6 +19,7 @@ from dashboard_feed.warehouse.tables import TABLES
 from e2e.cli import cli
 from providers.config import PRESETS, JobConfig
 from providers.config.schema import job_schema
+from providers.machines.gce_resources import KINDS
 from providers.registry import provider_names, provider_type
 from tests.support.contract import CONTRACT
 from upload.errors import Outcome
@@ -186,6 +187,21 @@ def rule_parts() -> dict[str, str]:
         (f"`{name}`", rule.severity.value, ", ".join(rule.readers), rule.consequence) for name, rule in RULES.items()
     ]
     return {"rules": table(("rule", "severity", "whom it breaks", "what they do"), rows)}
+
+
+def cloud_parts() -> dict[str, str]:
+    """Return the table of ``cloud-resources.md``: of all types that are made in a cloud."""
+    rows = [
+        (
+            f"`{kind.many}`",
+            f"{kind.mark_text()}",
+            f"`{kind.filter_of(None)}`",
+            f"{kind.stage + 1}",
+            "`tests/integration/providers/test_gce.py`: `test_a_whole_life`, `test_without_the_folder_the_marks_are_enough`",
+        )
+        for kind in sorted(KINDS, key=lambda each: each.stage)
+    ]
+    return {"gce": table(("type", "marked by", "listed with the filter", "deleted in stage", "proved by"), rows)}
 
 
 def rule_test_parts(files: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -71,6 +71,10 @@ def test_warehouse_page_has_every_column(golden: Golden) -> None:
     golden(str(REFERENCE / "warehouse.md"), made_page("warehouse.md", reference_pages.warehouse_parts()))
 
 
+def test_cloud_page_has_every_type_that_is_made(golden: Golden) -> None:
+    golden(str(REFERENCE / "cloud-resources.md"), made_page("cloud-resources.md", reference_pages.cloud_parts()))
+
+
 @pytest.fixture(scope="module")
 def files_of_each_rule(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return list_rules(tmp_path_factory.mktemp("rules"))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from providers.contracts import ClusterSpec, Context
 from providers.machines.gce import GceMachines
+from providers.machines.gce_resources import KINDS
 from providers.machines.gce_settings import GceSettings
 from providers.testing import FolderBinaries, make_context
 from tests.support.clouds.gce import PROJECT, Call, Compute, Said
@@ -131,6 +133,39 @@ def test_machines_are_made_and_removed_beside_each_other(compute: Compute, conte
 
     assert max(begun) - min(begun) < 0.5
     assert max(ended) - min(ended) < 0.5
+
+
+LISTS = (
+    "disks.aggregatedList",
+    "firewalls.list",
+    "instances.aggregatedList",
+    "networks.list",
+    "subnetworks.aggregatedList",
+)
+MADE = {"networks": 1, "firewalls": 2, "subnetworks": 1, "instances": 3}
+
+
+def test_up_and_down_take_as_many_calls_as_the_documentation_says(compute: Compute, context: Contexts) -> None:
+    compute.page = 500
+    compute.wait_s = 30.0  # the service answers a wait when the operation ends
+
+    maker().ensure(SPEC, context())
+    up = Counter(call.id.removeprefix("compute.") for call in compute.calls)
+    compute.calls.clear()
+    maker().delete(context())
+    down = Counter(call.id.removeprefix("compute.") for call in compute.calls)
+
+    waits = {"globalOperations.wait": 3, "regionOperations.wait": 1, "zoneOperations.wait": 3}
+    inserts = {f"{many}.insert": number for many, number in MADE.items()}
+    gets = {f"{many}.get": number for many, number in MADE.items()}
+    assert up == {"zones.list": 1, **dict.fromkeys(LISTS, 2), **gets, **inserts, "instances.get": 6, **waits}
+    deletes = {f"{many}.delete": number for many, number in MADE.items()}
+    down.pop("disks.delete", None)  # they go with their instances; whether the list still had them is chance
+    assert {call: down[call] for call in (*deletes, *LISTS)} == {**deletes, **dict.fromkeys(LISTS, 3)}
+
+
+def test_every_type_that_is_made_is_in_a_whole_life() -> None:
+    assert {kind.many for kind in KINDS} == {name.partition("/")[0] for name in ALL}
 
 
 def test_without_the_folder_the_marks_are_enough(compute: Compute, context: Contexts) -> None:
