@@ -192,7 +192,8 @@ def test_what_lacks_the_mark_is_never_deleted(compute: Compute, context: Context
     compute.resources["firewalls", "global", f"e2e-{SLUG}-mine"] = {"name": f"e2e-{SLUG}-mine", "ready": True}
     compute.born["firewalls", "global", f"e2e-{SLUG}-mine"] = 0.0
 
-    maker().delete(context())
+    with pytest.raises(ProviderError, match=f"without a mark, and is left alone: firewall e2e-{SLUG}-mine"):
+        maker().delete(context())
 
     assert compute.names() == [f"firewalls/e2e-{SLUG}-mine"]
 
