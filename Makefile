@@ -54,11 +54,13 @@ e2e: $(READY) ## run the main job on this machine (JOB=name for another one)
 	@$(if $(wildcard $(LAB)/configs/$(JOB).yaml),tests/support/install-debian-packages; $(BIN)/python -m tests.support.lab job "$$JOB" --) \
 		$(BIN)/e2e run "$$JOB" --results "$$RESULTS"
 
+# unit tests on every core; the others wait for processes most of the time, and several at once would take turns
 test: $(READY) test-deps ## run every test but the full matrices
-	$(PYTEST) -m "not full"
+	$(PYTEST) tests/unit -m "not full" -n auto
+	$(PYTEST) tests/integration tests/browser tests/sabotage tests/hosts -m "not full"
 
 test-unit: $(READY) ## run the unit tests only, without the slow ones
-	$(PYTEST) tests/unit -m "not slow and not full"
+	$(PYTEST) tests/unit -m "not slow and not full" -n auto
 
 test-full: $(READY) test-deps ## run the full matrices and write docs/reports/ (SHARD=1/2 for one of two halves); goes on after a cut
 	$(PYTEST) -m full --timeout 1800 --report-dir=docs/reports --shard "$$SHARD"
