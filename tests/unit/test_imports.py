@@ -108,7 +108,9 @@ def test_asking_for_a_provider_imports_no_cloud_sdk() -> None:
     code = (
         "import sys, e2e.lifecycle.begin, e2e.lifecycle.sequence\nfrom providers.registry import make_provider\n"
         "make_provider('local', {}), make_provider('gce', {'project': 'example-project', 'region': 'europe-west1'})\n"
-        "print([m for m in ('google.cloud.compute_v1', 'google.auth', 'grpc') if m in sys.modules])"
+        "make_provider('azure', {'subscription': '00000000-0000-4000-8000-000000000001', 'location': 'westeurope'})\n"
+        "heavy = ('google.cloud.compute_v1', 'google.auth', 'grpc', 'azure', 'msal')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 

@@ -181,7 +181,7 @@ def test_settings_are_checked_by_the_provider_they_are_for(
     ]
     assert problems(folder, JOB.replace("local", "acm")) == [
         (
-            "configs/x.yaml:3:18: provider.name: found 'acm'; expected an installed provider: acme, existing, gce, local, ubuntu"
+            "configs/x.yaml:3:18: provider.name: found 'acm'; expected an installed provider: acme, azure, existing, gce, local, ubuntu"
             " (did you mean 'acme'?)"
         )
     ]

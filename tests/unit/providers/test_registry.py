@@ -30,7 +30,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_installed_providers_are_listed_without_loading_any(site: Path) -> None:
     install_distribution(site, "acme", group=GROUP, entries={"acme": "acme_x:P"}, modules={"acme_x": "1/0"})
 
-    assert registry.provider_names() == ("acme", "existing", "gce", "local", "ubuntu")
+    assert registry.provider_names() == ("acme", "azure", "existing", "gce", "local", "ubuntu")
 
 
 def test_provider_of_another_distribution_is_made_from_its_settings(site: Path) -> None:
@@ -60,7 +60,7 @@ def test_unknown_provider_names_the_nearest() -> None:
 
     assert (
         str(caught.value)
-        == r"unknown provider 'loca\x1b', did you mean 'local'? (installed: existing, gce, local, ubuntu)"
+        == r"unknown provider 'loca\x1b', did you mean 'local'? (installed: azure, existing, gce, local, ubuntu)"
     )
     assert (caught.value.near, caught.value.hint) == ("local", "e2e providers")
 

@@ -129,7 +129,13 @@ def test_schema_knows_every_key_of_the_shipped_configs_and_no_other() -> None:
     assert (result.exit_code, schema["required"], schema["additionalProperties"]) == (0, ["job"], False)
     assert schema["$defs"]["Timeouts"]["properties"]["up"]["default"] == "30m"
     choices = schema["$defs"]["ProviderChoice"]["oneOf"]
-    assert [choice["properties"]["name"]["const"] for choice in choices] == ["existing", "gce", "local", "ubuntu"]
+    assert [choice["properties"]["name"]["const"] for choice in choices] == [
+        "azure",
+        "existing",
+        "gce",
+        "local",
+        "ubuntu",
+    ]
     for path in CONFIGS.glob("*.yaml"):
         found = list(keys(yaml.safe_load(path.read_text(encoding="utf-8"))))
         assert [key for key in found if not known(schema, schema["$defs"], key)] == []

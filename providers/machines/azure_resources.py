@@ -1,0 +1,140 @@
+"""What a run creates in Azure: one resource group with everything in it, and the bodies. Pure functions.
+
+The group carries the mark as tags, and so does each thing in it, for those who look at bills. Only whole groups are
+looked for and deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from providers.kubeadm.balancer import PORT as BALANCER_PORT
+from providers.kubeadm.plan import API_PORT
+from providers.machines.azure_settings import AzureSettings
+from providers.machines.booted import USER
+from providers.machines.marks import RUN, Mark
+from providers.machines.places import Place
+from providers.ssh.access import SSH_PORT
+
+GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One type of resource. ``service``: the SDK that has it; ``operations``: under which name; ``one``: for messages."""
+
+    service: str
+    operations: str
+    one: str
+
+
+NETWORK = Kind("network", "virtual_networks", "virtual network")
+RULES = Kind("network", "network_security_groups", "network security group")
+ADDRESS = Kind("network", "public_ip_addresses", "public address")
+LINK = Kind("network", "network_interfaces", "network interface")
+MACHINE = Kind("compute", "virtual_machines", "machine")
+
+
+def group_filter(mark: Mark) -> str:
+    """Return the filter of a list of resource groups: those of one run."""
+    return f"tagName eq '{RUN}' and tagValue eq '{mark.slug}'"
+
+
+def group_body(settings: AzureSettings, mark: Mark) -> dict[str, Any]:
+    """Return the resource group of a run."""
+    return _marked(settings, mark)
+
+
+def network_body(settings: AzureSettings, mark: Mark) -> dict[str, Any]:
+    """Return the network with its one subnet."""
+    subnet = {"name": "nodes", "properties": {"addressPrefix": settings.subnet_cidr}}
+    space = {"addressPrefixes": [settings.subnet_cidr]}
+    return {**_marked(settings, mark), "properties": {"addressSpace": space, "subnets": [subnet]}}
+
+
+def rules_body(settings: AzureSettings, mark: Mark, *, runner_cidr: str, pod_cidr: str) -> dict[str, Any]:
+    """Return what is let in: SSH and the API server from the runner; everything between machines, pods included."""
+    common = {"direction": "Inbound", "access": "Allow", "sourcePortRange": "*", "destinationAddressPrefix": "*"}
+    ports = [str(port) for port in sorted({SSH_PORT, API_PORT, BALANCER_PORT})]
+    runner = {
+        **common,
+        "priority": 100,
+        "protocol": "Tcp",
+        "sourceAddressPrefix": runner_cidr,
+        "destinationPortRanges": ports,
+    }
+    nodes = {
+        **common,
+        "priority": 110,
+        "protocol": "*",
+        "sourceAddressPrefixes": [settings.subnet_cidr, pod_cidr],
+        "destinationPortRange": "*",
+    }
+    rules = [{"name": "runner", "properties": runner}, {"name": "nodes", "properties": nodes}]
+    return {**_marked(settings, mark), "properties": {"securityRules": rules}}
+
+
+def address_body(settings: AzureSettings, mark: Mark) -> dict[str, Any]:
+    """Return a machine's address for the runner."""
+    allocated = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
+    return {**_marked(settings, mark), "sku": {"name": "Standard"}, "properties": allocated}
+
+
+def link_body(settings: AzureSettings, mark: Mark, node: str) -> dict[str, Any]:
+    """Return a machine's network interface; what it forwards are the packets of its pods."""
+    networks = _networks(settings, mark)
+    ip = {
+        "primary": True,
+        "privateIPAllocationMethod": "Dynamic",
+        "subnet": {"id": f"{networks}/virtualNetworks/{mark.name('net')}/subnets/nodes"},
+        "publicIPAddress": {"id": f"{networks}/publicIPAddresses/{mark.name(node)}"},
+    }
+    properties = {
+        "enableIPForwarding": True,
+        "networkSecurityGroup": {"id": f"{networks}/networkSecurityGroups/{mark.name('rules')}"},
+        "ipConfigurations": [{"name": "first", "properties": ip}],
+    }
+    return {**_marked(settings, mark), "properties": properties}
+
+
+def machine_body(settings: AzureSettings, mark: Mark, node: str, place: Place, *, public_key: str) -> dict[str, Any]:
+    """Return one machine; its disk goes with it, its network interface stays for another try elsewhere."""
+    publisher, offer, sku, version = settings.image.split(":")
+    link = f"{_networks(settings, mark)}/networkInterfaces/{mark.name(node)}"
+    key = {"path": f"/home/{USER}/.ssh/authorized_keys", "keyData": public_key}
+    properties: dict[str, Any] = {
+        "hardwareProfile": {"vmSize": place.machine_type},
+        "storageProfile": {
+            "imageReference": {"publisher": publisher, "offer": offer, "sku": sku, "version": version},
+            "osDisk": {
+                "createOption": "FromImage",
+                "deleteOption": "Delete",
+                "diskSizeGB": settings.disk_gb,
+                "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
+            },
+        },
+        "osProfile": {
+            "computerName": node,
+            "adminUsername": USER,
+            "linuxConfiguration": {"disablePasswordAuthentication": True, "ssh": {"publicKeys": [key]}},
+        },
+        "networkProfile": {
+            "networkInterfaces": [{"id": link, "properties": {"primary": True, "deleteOption": "Detach"}}]
+        },
+        "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
+    }
+    if settings.spot:
+        properties |= {"priority": "Spot", "evictionPolicy": "Deallocate", "billingProfile": {"maxPrice": -1}}
+    zones = {"zones": [place.zone]} if settings.zones else {}
+    return {**_marked(settings, mark), **zones, "properties": properties}
+
+
+def _networks(settings: AzureSettings, mark: Mark) -> str:
+    """Return how the ids of what is in the run's network begin."""
+    group = mark.name(GROUP)
+    return f"/subscriptions/{settings.subscription}/resourceGroups/{group}/providers/Microsoft.Network"
+
+
+def _marked(settings: AzureSettings, mark: Mark) -> dict[str, Any]:
+    return {"location": settings.location, "tags": mark.labels}
