@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from providers.contracts import ClusterSpec, Context, Machine, Resource
+from providers.lookout import Cost, Lookout, Marked
 from providers.machines.azure_api import ENDPOINT, AzureApi
 from providers.machines.azure_removal import check_ours, find, left_in, remove
 from providers.machines.azure_resources import (
@@ -87,14 +88,32 @@ class AzureMachines:
 
     def delete(self, ctx: Context) -> None:
         """Remove all that carries the run's mark. Needs nothing of the run's folder. Raises: ProviderError."""
-        remove(self._api(ctx), self._mark(ctx))
+        api, mark = self._api(ctx), self._mark(ctx)
+        remove(api, lambda: find(api, mark))
 
     def leftovers(self, ctx: Context) -> tuple[Resource, ...]:
         """List what carries the run's mark and is still there."""
         api = self._api(ctx)
         return tuple(each for found in find(api, self._mark(ctx)) for each in left_in(api, found))
 
-    def _api(self, ctx: Context) -> AzureApi:
+    def estimate_cost(self, spec: ClusterSpec) -> Cost:
+        """Return what a cluster takes in an hour."""
+        return self._settings.cost_of(spec)
+
+    def place(self) -> str:
+        """Return where marks are looked for."""
+        return f"subscription {self._settings.subscription}"
+
+    def marked(self, look: Lookout) -> tuple[Marked, ...]:
+        """List what carries the mark of any run in the subscription."""
+        return tuple(each.marked for each in find(self._api(look), None))
+
+    def remove_marked(self, wanted: Callable[[Marked], bool], look: Lookout) -> None:
+        """Remove what carries a mark and is wanted. Raises: ProviderError."""
+        api = self._api(look)
+        remove(api, lambda: tuple(each for each in find(api, None) if wanted(each.marked)))
+
+    def _api(self, ctx: Context | Lookout) -> AzureApi:
         endpoint = ctx.variables.get(ENDPOINT, "")
         return AzureApi(self._settings.subscription, self._settings.location, ctx.deadline, endpoint=endpoint)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from providers.contracts import Resource
+from providers.lookout import Marked
 from providers.machines.azure_api import AzureApi
 from providers.machines.azure_resources import GROUP, group_filter
 from providers.machines.beside import gather
@@ -17,59 +19,80 @@ from upload.errors import ProviderError
 _PAUSE_S = 1.0
 
 
-def find(api: AzureApi, mark: Mark) -> tuple[str, ...]:
-    """Return the names of the resource groups that carry a run's mark: name and tags, both.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A resource group that carries a mark."""
+
+    name: str
+    mark: Mark
+
+    @property
+    def marked(self) -> Marked:
+        """The same as those who look after runs see it."""
+        resource = Resource("azure resource group", self.name)
+        return Marked(resource, self.mark.slug, self.mark.owner, self.mark.expires_s)
+
+
+def find(api: AzureApi, mark: Mark | None) -> tuple[Found, ...]:
+    """Return the resource groups that carry the mark of one run, or of any run: name and tags, both.
 
     Lists are late: a group that was just made is found by its name, and one that is gone is not believed to be there.
     """
 
     def look() -> set[str]:
-        return {str(each["name"]) for each in api.groups(group_filter(mark))} | {mark.name(GROUP)}
+        listed = {str(each["name"]) for each in api.groups(group_filter(mark))}
+        return listed | {mark.name(GROUP)} if mark else listed
 
     names = gather(api, "looking for resource groups", {"all": look})["all"]
     shown = gather(api, "looking for resource groups", {name: partial(api.group, name) for name in sorted(names)})
-    return tuple(name for name, group in shown.items() if group is not None and _is_ours(mark, group))
+    carried = {name: _mark(group) for name, group in shown.items() if group is not None}
+    found = (Found(name, its) for name, its in carried.items() if its is not None)
+    return tuple(each for each in found if mark is None or each.mark.slug == mark.slug)
 
 
-def left_in(api: AzureApi, group: str) -> tuple[Resource, ...]:
+def left_in(api: AzureApi, group: Found) -> tuple[Resource, ...]:
     """Return a resource group and what is in it."""
-    things = gather(api, "listing", {group: partial(api.inside, group)})[group]
+    things = gather(api, "listing", {group.name: partial(api.inside, group.name)})[group.name]
     return (
-        Resource("azure resource group", group),
+        group.marked.resource,
         *(Resource(f"azure {each.get('type', 'resource')}", str(each["name"])) for each in things),
     )
 
 
-def remove(api: AzureApi, mark: Mark) -> None:
-    """Delete the resource groups of a run until there is none. What others put into one of them is never deleted.
+def remove(api: AzureApi, look: Callable[[], tuple[Found, ...]]) -> None:
+    """Delete the resource groups that ``look`` finds until it finds none. What others put into one is never deleted.
 
     Raises: ProviderError with what the service says, or with the names of what is not ours; DeadlineExceeded.
     """
-    while groups := find(api, mark):
-        gather(api, "deleting", {group: partial(_remove_one, api, mark, group) for group in groups})
-        if find(api, mark):
+    while groups := look():
+        gather(api, "deleting", {group.name: partial(_remove_one, api, group) for group in groups})
+        if look():
             pause(api.deadline, _PAUSE_S)
 
 
 def check_ours(mark: Mark, group: Mapping[str, Any]) -> None:
     """Raise ProviderError for a resource group of a name of ours that does not carry the run's mark."""
-    if not _is_ours(mark, group):
+    carried = _mark(group)
+    if carried is None or carried.slug != mark.slug:
         what = f"there is a resource group {group['name']} without this run's mark: it is left alone"
         raise ProviderError(what, hint=f"az group show --name {group['name']}")
 
 
-def _remove_one(api: AzureApi, mark: Mark, group: str) -> None:
-    foreign = [each for each in api.inside(group) if not _belongs(mark, each)]
+def _remove_one(api: AzureApi, group: Found) -> None:
+    foreign = [each for each in api.inside(group.name) if not _belongs(group.mark, each)]
     if foreign:
         names = ", ".join(f"{each['type']} {each['name']}" for each in foreign)
-        what = f"resource group {group} is left alone, since it holds what has no mark of this run: {names}"
-        raise ProviderError(what, hint=f"move that elsewhere by az resource move, or az group delete --name {group}")
-    api.delete_group(group)
+        what = f"resource group {group.name} is left alone, since it holds what has no mark of this run: {names}"
+        raise ProviderError(
+            what, hint=f"move that elsewhere by az resource move, or az group delete --name {group.name}"
+        )
+    api.delete_group(group.name)
 
 
-def _is_ours(mark: Mark, group: Mapping[str, Any]) -> bool:
-    carried = labelled(group.get("tags") or {})
-    return carried is not None and carried.slug == mark.slug and mark.has_named(str(group.get("name", "")))
+def _mark(group: Mapping[str, Any]) -> Mark | None:
+    """Return the mark that tags and name of a group hold both, or None where one of them is not ours."""
+    mark = labelled(group.get("tags") or {})
+    return mark if mark and mark.has_named(str(group.get("name", ""))) else None
 
 
 def _belongs(mark: Mark, resource: Mapping[str, Any]) -> bool:

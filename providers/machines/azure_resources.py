@@ -36,9 +36,9 @@ LINK = Kind("network", "network_interfaces", "network interface")
 MACHINE = Kind("compute", "virtual_machines", "machine")
 
 
-def group_filter(mark: Mark) -> str:
-    """Return the filter of a list of resource groups: those of one run."""
-    return f"tagName eq '{RUN}' and tagValue eq '{mark.slug}'"
+def group_filter(mark: Mark | None) -> str:
+    """Return the filter of a list of resource groups: those of one run, or of any run."""
+    return f"tagName eq '{RUN}'" + (f" and tagValue eq '{mark.slug}'" if mark else "")
 
 
 def group_body(settings: AzureSettings, mark: Mark) -> dict[str, Any]:

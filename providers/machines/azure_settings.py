@@ -7,14 +7,14 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from providers.kubeadm.settings import KubeadmSettings
+from providers.machines.prices import PricedSettings
 from providers.machines.runner import Cidr
 
 UBUNTU = "Canonical:ubuntu-24_04-lts:server:latest"
 Part = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 
 
-class AzureSettings(KubeadmSettings):
+class AzureSettings(PricedSettings):
     """What a config says about machines in Azure."""
 
     subscription: Annotated[

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from providers.contracts import ClusterSpec, Context
+from providers.lookout import Lookout
 from providers.machines.azure import AzureMachines
 from providers.machines.azure_settings import AzureSettings
 from providers.testing import FolderBinaries, make_context
@@ -154,6 +155,23 @@ def test_two_runs_at_once_leave_each_other_alone(arm: Arm, context: Contexts) ->
 
     assert len(arm.names()) == len(ALL)
     assert all("-20260101000000-" in name for name in arm.names())
+
+
+def test_what_any_run_left_is_found_and_only_what_is_wanted_is_removed(arm: Arm, context: Contexts) -> None:
+    old, new = (context(day, run=f"ci-kubernetes-e2e-{day}-20260101000000") for day in ("old", "new"))
+    maker().ensure(SPEC, old)
+    maker().ensure(SPEC, replace(new, expires_s=old.expires_s + 1))
+    arm.add("e2e-mine", "resourceGroups", "", tags={"e2e-run": "somebody's", "e2e-expires": "1"})
+    look = Lookout(old.deadline, old.variables)
+
+    found = maker().marked(look)
+    maker().remove_marked(lambda each: each.expires_s <= old.expires_s, look)
+
+    assert [each.resource.name for each in found] == [
+        f"e2e-ci-kubernetes-e2e-{d}-20260101000000-group" for d in ("new", "old")
+    ]
+    assert len(arm.names()) == len(ALL) + 1
+    assert [each.run for each in maker().marked(look)] == ["ci-kubernetes-e2e-new-20260101000000"]
 
 
 def test_what_others_put_into_the_group_keeps_all_of_it_there(arm: Arm, context: Contexts) -> None:
