@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 from providers.config.problems import ConfigError, Place, Problem
 from providers.wording import visible
@@ -183,7 +184,7 @@ class _Builder:
     problems: list[Problem] = field(default_factory=list)
     _open: set[int] = field(default_factory=set)
     _expanded: int = 0
-    _scalars: yaml.SafeLoader = field(default_factory=lambda: yaml.SafeLoader(""))
+    _scalars: SafeConstructor = field(default_factory=SafeConstructor)
 
     def place(self, node: yaml.Node) -> Place:
         """Return where a node begins."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -38,6 +39,8 @@ PRESETS: Final[Mapping[str, str]] = {
     "nightly": "not disruptive",
     "soak": "not serial and not disruptive",
 }
+
+_network = lru_cache(maxsize=256)(ipaddress.ip_network)  # most of a thousand configs have the same few
 
 FreeText = Annotated[str, Field(max_length=1000), AfterValidator(rules.free_text)]
 TestGridName = Annotated[str, Field(max_length=200), AfterValidator(rules.testgrid_name)]
@@ -174,7 +177,7 @@ class ClusterShape(Section):
 
     @model_validator(mode="after")
     def _networks_stand_apart(self) -> Self:
-        pods, services = ipaddress.ip_network(self.pod_cidr), ipaddress.ip_network(self.service_cidr)
+        pods, services = _network(self.pod_cidr), _network(self.service_cidr)
         wanted = ""
         if pods.version != services.version:
             wanted = f"an IPv{pods.version} network, as pod_cidr is one"

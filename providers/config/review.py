@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from providers.config.document import shown_path
 from providers.config.find import PARTY_FILE, config_files, find_job
 from providers.config.load import Layers, LoadedJob, check_party, load_file
 from providers.config.problems import ConfigError, Place, Problem, in_order
-from providers.config.rules import normalised
+from providers.config.shared import Claims
 from providers.wording import visible
 from upload.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a check came to: the files that were looked at, the jobs that are valid, and every problem in order."""
+    """What a check came to: the files that were looked at, those of them that are valid jobs, every problem in order."""
 
     files: tuple[Path, ...]
-    jobs: tuple[LoadedJob, ...]
+    valid: tuple[Path, ...]
     problems: tuple[Problem, ...]
+    search: tuple[Path, ...]
+
+    @property
+    def jobs(self) -> Iterator[LoadedJob]:
+        """Yield the valid jobs. Each is read when it is asked for: thousands are never in memory together."""
+        layers = Layers(self.search)
+        return (load_file(path, layers) for path in self.valid)
 
 
 def review(refs: Sequence[str], *, search: Sequence[Path]) -> Review:
@@ -32,12 +39,15 @@ def review(refs: Sequence[str], *, search: Sequence[Path]) -> Review:
     problems: list[Problem] = []
     found = config_files(search)
     files = tuple(_files(refs, search, problems)) if refs else found
-    layers = Layers(search)
-    jobs = tuple(_load_all(files, layers, problems))
-    named = {path.resolve() for path in files}
-    others = _load_all((path for path in found if path.resolve() not in named), layers, []) if refs else ()
-    problems += _collisions(jobs, tuple(others))
-    return Review(files, jobs, in_order(problems))
+    layers, claims = Layers(search), Claims()
+    named = {path.resolve() for path in files} if refs else set()
+    for job in _load_all((path for path in found if refs and path.resolve() not in named), layers, []):
+        deque(claims.add(job), maxlen=0)
+    valid = []
+    for job in _load_all(files, layers, problems):
+        problems += claims.add(job)
+        valid.append(job.path)
+    return Review(files, tuple(valid), in_order(problems), tuple(search))
 
 
 def _files(refs: Iterable[str], search: Sequence[Path], problems: list[Problem]) -> Iterator[Path]:
@@ -57,27 +67,3 @@ def _load_all(files: Iterable[Path], layers: Layers, problems: list[Problem]) ->
                 yield load_file(path, layers)
         except ConfigError as error:
             problems += error.problems
-
-
-def _collisions(jobs: Sequence[LoadedJob], others: Sequence[LoadedJob]) -> Iterator[Problem]:
-    """Yield a problem for each job, and each tab of one dashboard, that an earlier config has already."""
-    names: dict[str, LoadedJob] = {}
-    tabs: dict[tuple[str, str], LoadedJob] = {}
-    for job in (*others, *jobs):
-        config = job.config
-        first = names.setdefault(config.job, job)
-        if first is not job:
-            yield _taken(job, first, "job", config.job)
-            continue
-        tab = (normalised(config.dashboard.name), normalised(config.dashboard.tab))
-        first = tabs.setdefault(tab, job)
-        if first is not job:
-            yield _taken(job, first, "dashboard.tab", config.dashboard.tab)
-
-
-def _taken(job: LoadedJob, first: LoadedJob, key: str, value: str) -> Problem:
-    loc = tuple(key.split("."))
-    place = job.places.get(loc) or Place(shown_path(job.path))
-    taken = f"'{visible(value)}' is taken by {first.places.get(loc) or Place(shown_path(first.path))}"
-    expected = "a name that no other job has" if key == "job" else "a tab that no other job of the dashboard has"
-    return Problem(place, key, taken, expected)

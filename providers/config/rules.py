@@ -6,6 +6,7 @@ import ast
 import ipaddress
 import re
 import warnings
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,7 @@ from upload.errors import UsageError
 MAX_DURATION_S: Final = 14 * 24 * 3600
 _MAX_EXPRESSION: Final = 500
 _MAX_PATH: Final = 1000
+_REPEATED: Final = 256  # what is slow to check stands alike in most of a thousand configs
 
 DURATION_PATTERN: Final = r"^(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?$"
 _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
@@ -135,6 +137,7 @@ def duration_text(seconds: int) -> str:
     return "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if n) or "0s"
 
 
+@lru_cache(maxsize=_REPEATED)
 def cidr(value: str) -> str:
     """Accept one IPv4 or IPv6 network whose host bits are zero."""
     try:
@@ -209,6 +212,7 @@ def results_prefix(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=_REPEATED)
 def marker_expression(value: str) -> str:
     """Accept what ``pytest -m`` takes: marker names, with keywords if wanted, joined by and, or, not and parentheses.
 
@@ -225,6 +229,7 @@ def marker_expression(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=_REPEATED)
 def suite_markers(expression: str) -> str:
     """Accept what ``marker_expression`` has accepted, if it names markers that cases of the suite can have.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from providers.config.rules import expected
@@ -13,6 +14,7 @@ _ALIASES: Final = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@ye
 _TERM = re.compile(r"(?:\*|H(?:\((\d{1,2})-(\d{1,2})\))?|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?", re.ASCII)
 
 
+@lru_cache(maxsize=256)  # most of a thousand configs have the same few
 def cron_schedule(value: str) -> str:
     """Accept five fields of ``*``, ``H``, ``H(a-b)``, numbers, ranges, lists and steps, or an alias such as ``@daily``.
 

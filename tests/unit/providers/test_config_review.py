@@ -68,10 +68,10 @@ def test_file_under_review_collides_with_configs_that_were_not_asked_about(folde
 
     wanted = "expected a tab that no other job of the dashboard has"
     assert [str(p) for p in review(("a",), search=[folder]).problems] == [
-        f"a.yaml:4:18: dashboard.tab: 'My Tab' is taken by z.yaml:4; {wanted}"
+        f"a.yaml:4:18: dashboard.tab: 'My Tab' is taken by z.yaml:4 as 'my-tab'; {wanted}"
     ]
     assert [str(p) for p in review(("./z.yaml",), search=[folder]).problems] == [
-        f"z.yaml:4:18: dashboard.tab: 'my-tab' is taken by a.yaml:4; {wanted}"
+        f"z.yaml:4:18: dashboard.tab: 'my-tab' is taken by a.yaml:4 as 'My Tab'; {wanted}"
     ]
 
 
@@ -96,3 +96,80 @@ def test_party_is_checked_for_itself_and_need_not_be_a_whole_job(folder: Path) -
         (1, "party"),
         (2, "contact.githb"),
     ]
+
+
+def board(**keys: str) -> str:
+    return f"dashboard: {{{', '.join(f'{key}: {value!r}' for key, value in keys.items())}}}\n"
+
+
+ONE_BOARD = "one spelling and one group for each dashboard, and a name that no group has"
+ONE_GROUP = "one spelling for each group, and a name that no dashboard has"
+ONE_PREFIX = "one prefix for each folder of a bucket, and one such folder for each prefix"
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second", "said"),
+    [
+        pytest.param(
+            "ci-a.b",
+            job("ci-ab"),
+            job("ci-a.b"),
+            "b.yaml:1:6: job: 'ci-a.b' is taken by a.yaml:1 as 'ci-ab'; expected a name that no other job has",
+            id="a job that TestGrid takes for another",
+        ),
+        pytest.param(
+            "ci-b",
+            job("ci-a") + board(name="provider-x", tab="one"),
+            job("ci-b") + board(name="provider-X", tab="two"),
+            f"b.yaml:4:19: dashboard.name: 'provider-X' is taken by a.yaml:4 as 'provider-x'; expected {ONE_BOARD}",
+            id="a dashboard in two spellings",
+        ),
+        pytest.param(
+            "ci-b",
+            job("ci-a") + board(group="sig", name="sig-node-x", tab="one"),
+            job("ci-b") + board(group="sig-node", name="sig-node-x", tab="two"),
+            f"b.yaml:4:38: dashboard.name: 'sig-node-x' is taken by a.yaml:4; expected {ONE_BOARD}",
+            id="a dashboard of two groups",
+        ),
+        pytest.param(
+            "ci-b",
+            job("ci-a") + board(group="sig", name="sig-node", tab="one"),
+            job("ci-b") + board(group="sig-node", name="sig-node-x", tab="two"),
+            f"b.yaml:4:20: dashboard.group: 'sig-node' is taken by a.yaml:4; expected {ONE_GROUP}",
+            id="a group named as a dashboard",
+        ),
+        pytest.param(
+            "ci-b",
+            job("ci-a") + "bucket_prefix: 'x:'\nresults: {store: 'gs://one'}\n",
+            job("ci-b") + "bucket_prefix: 'x:'\nresults: {store: 'gs://two'}\n",
+            f"b.yaml:4:16: bucket_prefix: 'x:' is taken by a.yaml:4; expected {ONE_PREFIX}",
+            id="a prefix of two buckets",
+        ),
+        pytest.param(
+            "ci-b",
+            job("ci-a") + "bucket_prefix: 'x:'\nresults: {store: 'gs://one'}\n",
+            job("ci-b") + "bucket_prefix: 'y:'\nresults: {store: 'gs://one/'}\n",
+            f"b.yaml:4:16: bucket_prefix: 'y:' is taken by a.yaml:4 as 'x:'; expected {ONE_PREFIX}",
+            id="a bucket of two prefixes",
+        ),
+    ],
+)
+def test_what_two_configs_must_not_share_is_a_problem_of_the_second(
+    folder: Path, name: str, first: str, second: str, said: str
+) -> None:
+    (folder / "a.yaml").write_text(first, encoding="utf-8")
+    (folder / "b.yaml").write_text(second, encoding="utf-8")
+
+    found = review((), search=[folder])
+
+    assert [str(problem) for problem in found.problems] == [said]
+    assert [loaded.config.job for loaded in found.jobs][1] == name
+
+
+@pytest.mark.parametrize("store", ["gs://example-e2e", "_results/bucket"])
+def test_configs_of_one_party_share_dashboard_bucket_and_prefix(folder: Path, store: str) -> None:
+    for name in ("ci-a", "ci-b"):
+        (folder / f"{name}.yaml").write_text(job(name) + f"results: {{store: '{store}'}}\n", encoding="utf-8")
+    (folder / "else.yaml").write_text(job("ci-c") + "results: {store: elsewhere}\n", encoding="utf-8")
+
+    assert review((), search=[folder]).problems == ()
