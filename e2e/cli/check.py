@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command(name="check")
 @click.argument("jobs", metavar="[JOB|FILE]...", nargs=-1, type=JobParam())
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True
+)
 @click.option("--resolved", is_flag=True, help="Print every value of the valid ones with the line it comes from.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a config, for editors, and check nothing.")
 @click.option("--online", is_flag=True, help="Also ask the provider and the store what a run would meet.")
@@ -41,12 +43,20 @@ def command(ctx: click.Context, /, jobs: tuple[str, ...], form: str, **asked: bo
 
         click.echo(json.dumps(job_schema(), indent=2))
         return
+    if form in ("github", "sarif") and (resolved or online):
+        raise click.UsageError(f"--format {form} holds problems only: not with --resolved or --online")
     found = review(jobs, search=default_search())
     looked = _look_ahead(found) if online else {}
     if form == "json":
         shown = _as_json(found, resolved=resolved)
         told = {path: [asdict(each) for each in checks] for path, checks in looked.items()}
         click.echo(json.dumps({**shown, "online": told} if online else shown, indent=2))
+    elif form in ("github", "sarif"):
+        from e2e.cli._problem_formats import as_github, as_sarif
+
+        click.echo(
+            (as_github if form == "github" else as_sarif)(found.problems), nl=form == "sarif" or bool(found.problems)
+        )
     else:
         _print_looked(looked)
         _print(found, resolved=resolved)

@@ -185,3 +185,44 @@ def test_hostile_config_makes_check_run_import_and_open_nothing(tmp_path: Path) 
     assert (done.returncode, done.stderr) == (2, "1 config checked: 5 problems\n[]\n")
     assert done.stdout.replace("\n", "").isprintable()
     assert [path.name for path in tmp_path.iterdir()] == ["evil.yaml"]
+
+
+HOSTILE = JOB + '"x%\\n::warning::y": 1\n'
+
+
+def test_github_takes_each_problem_as_one_command_whatever_a_config_holds(folder: Path) -> None:
+    (folder / "x,y:z.yaml").write_text(HOSTILE, encoding="utf-8")
+
+    result = check("./providers/configs/x,y:z.yaml", "--format", "github")
+
+    (line,) = result.stdout.splitlines()
+    told, _, text = line.removeprefix("::error ").partition("::")
+    assert result.exit_code == 2
+    assert told == ("file=providers/configs/x%2Cy%3Az.yaml,line=4,col=1,title=x%25%0A%3A%3Awarning%3A%3Ay")
+    assert "unknown key; expected one of job, description, " in text
+
+
+def test_sarif_holds_each_problem_with_its_place(folder: Path) -> None:
+    (folder / "x y.yaml").write_text(JOB + "sutie: {}\n", encoding="utf-8")
+
+    result = check("./providers/configs/x y.yaml", "--format", "sarif")
+
+    (run,) = json.loads(result.stdout)["runs"]
+    (found,) = run["results"]
+    assert (result.exit_code, run["tool"]["driver"]["name"], found["level"]) == (2, "e2e check", "error")
+    assert found["locations"] == [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "providers/configs/x%20y.yaml"},
+                "region": {"startLine": 4, "startColumn": 1},
+            }
+        }
+    ]
+
+
+@pytest.mark.parametrize("form", ["github", "sarif"])
+def test_formats_of_problems_take_nothing_else(folder: Path, form: str) -> None:
+    (folder / "x.yaml").write_text(JOB, encoding="utf-8")
+
+    assert check("x", "--format", form).exit_code == 0
+    assert check("x", "--format", form, "--resolved").exit_code == 2
