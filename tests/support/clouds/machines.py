@@ -117,8 +117,9 @@ class LabMachines:
 @contextmanager
 def lab_machines(lab: Lab) -> Iterator[LabMachines]:
     """Give machines of a lab. What a host could not do is an error, and so is a host that is left: ProviderError."""
+    others = {host.name for host in lab.hosts}  # a session's shared ones
     with ThreadPoolExecutor(1, "lab machines") as worker:
         machines = LabMachines(lab, worker)
         yield machines
-    if wrong := machines.failures or [f"{host.name} is left" for host in lab.hosts]:
+    if wrong := machines.failures or [f"{host.name} is left" for host in lab.hosts if host.name not in others]:
         raise ProviderError(f"hosts of the cloud: {'; '.join(wrong)}")
