@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from providers.hosts.dump import LIMITS, Limits, dump_nodes
 from providers.hosts.marker import put_mark
 from providers.hosts.owner import Owner
 from providers.nodes import fan_out
+from providers.releases.sources import PINNED
 from providers.ssh.access import Access, Endpoint, KeyFile, Patience
 from providers.ssh.session import Ssh
 from tests.hosts.clusters import lab_context, lab_provider
@@ -298,10 +301,14 @@ def test_a_cluster_whose_api_server_and_worker_are_dead_tells_why(
 @pytest.mark.timeout(600)
 def test_an_up_that_failed_leaves_machines_that_can_tell(fresh_hosts: FreshHosts, tmp_path: Path) -> None:
     hosts = fresh_hosts(1)
-    (tmp_path / "images.tar").write_bytes(b"no archive")
+    with tarfile.open(tmp_path / "images.tar", "w") as tar:  # what else is missing is told once kubeadm is there
+        manifest = json.dumps([{"RepoTags": [f"registry.example/kube-apiserver:{PINNED}"]}]).encode()
+        entry = tarfile.TarInfo("manifest.json")
+        entry.size = len(manifest)
+        tar.addfile(entry, io.BytesIO(manifest))
     provider = lab_provider(hosts)
     context = lab_context(tmp_path / "c1", hosts, E2E_IMAGES=str(tmp_path / "images.tar"))
-    with pytest.raises(HarnessError):
+    with pytest.raises(HarnessError, match=r"images\.tar lacks"):
         provider.up(ClusterSpec(nodes=0), context)
     provider.dump(context, tmp_path / "d")
     provider.down(context)
