@@ -54,10 +54,11 @@ e2e: $(READY) ## run the main job on this machine (JOB=name for another one)
 	@$(if $(wildcard $(LAB)/configs/$(JOB).yaml),tests/support/install-debian-packages; $(BIN)/python -m tests.support.lab job "$$JOB" --) \
 		$(BIN)/e2e run "$$JOB" --results "$$RESULTS"
 
-# unit tests on every core; the others wait for processes most of the time, and several at once would take turns
+# whole runs wait for their clusters most of the time: two at once; the rest shares hosts, servers or a browser
 test: $(READY) test-deps ## run every test but the full matrices
 	$(PYTEST) tests/unit -m "not full" -n auto
-	$(PYTEST) tests/integration tests/browser tests/sabotage tests/hosts -m "not full"
+	$(PYTEST) tests/integration/e2e -m "not full" -n 2
+	$(PYTEST) tests/integration tests/browser tests/sabotage tests/hosts -m "not full" --ignore tests/integration/e2e
 
 test-unit: $(READY) ## run the unit tests only, without the slow ones
 	$(PYTEST) tests/unit -m "not slow and not full" -n auto
