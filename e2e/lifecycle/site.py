@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from e2e.lifecycle.addresses import site_folder
+from e2e.specs import bucket_spec
 from upload.store.base import Store
-
-if TYPE_CHECKING:
-    from dashboard_feed.buckets import BucketSpec
-
-
-def bucket_of(job: Mapping[str, Any], store: Store) -> BucketSpec:
-    """Return the bucket that a job publishes into, as the feed reads it. ``job``: the config in JSON."""
-    from dashboard_feed.buckets import BucketSpec
-
-    return BucketSpec(
-        uri=f"{store.uri}/{job['results']['prefix']}/",
-        prefix=job["bucket_prefix"],
-        contact=job["contact"]["github"],
-        sequential=False,  # ids are times (docs/adr/0002)
-    )
 
 
 def refresh_site(job: Mapping[str, Any], store: Store, *, now_s: int) -> Path | None:
@@ -35,4 +21,4 @@ def refresh_site(job: Mapping[str, Any], store: Store, *, now_s: int) -> Path | 
         return None
     from dashboard_feed.site import build_site
 
-    return build_site((bucket_of(job, store),), out, match=None, now_s=now_s).index
+    return build_site((bucket_spec(job, store.uri),), out, match=None, now_s=now_s).index

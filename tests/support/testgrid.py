@@ -98,10 +98,9 @@ class TestGrid:
         }
         tab = {"name": "tab", "test_group_name": self.job, **self.tab}
         told = {"test_groups": [group], "dashboards": [{"name": "provider-example", "dashboard_tab": [tab]}]}
-        path, defaults = self.scratch / "config.yaml", self.scratch / "defaults.yaml"
+        path = self.scratch / "config.yaml"
         path.write_text(json.dumps(told))  # JSON is YAML
-        defaults.write_text(json.dumps({"default_test_group": {}, "default_dashboard_tab": {}}))
-        self._replace("config", _convert("config", path, defaults))
+        self._replace("config", _configuration(path, self.scratch))
 
     def _replace(self, name: str, body: bytes) -> None:
         store = self.bucket.store()
@@ -123,6 +122,19 @@ class TestGrid:
         path = self.scratch / kind
         path.write_bytes(stored.body)
         return dict(json.loads(_convert(kind, path)))
+
+
+def read_configuration(source: Path, scratch: Path) -> dict[str, Any]:
+    """Return a configuration, a file or a folder of them, as TestGrid's own parser reads it; strictly, and validated."""
+    path = scratch / "configuration"
+    path.write_bytes(_configuration(source, scratch))
+    return dict(json.loads(_convert("configuration", path)))
+
+
+def _configuration(source: Path, scratch: Path) -> bytes:
+    defaults = scratch / "defaults.yaml"
+    defaults.write_text(json.dumps({"default_test_group": {}, "default_dashboard_tab": {}}))
+    return _convert("config", source, defaults)
 
 
 def _convert(kind: str, *paths: Path) -> bytes:

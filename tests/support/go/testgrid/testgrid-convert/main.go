@@ -1,6 +1,7 @@
 // Command testgrid-convert changes between TestGrid's own formats and those a test can write and read.
 //
-//	testgrid-convert config FILE.yaml DEFAULTS.yaml   a configuration as TestGrid's programs read it
+//	testgrid-convert config FILE.yaml DEFAULTS.yaml   a configuration as TestGrid's programs read it; or of a folder
+//	testgrid-convert configuration FILE               the same, protobuf, as JSON
 //	testgrid-convert grid FILE                        a Grid, zlib and protobuf, as JSON
 //	testgrid-convert summary FILE                     a DashboardSummary, protobuf, as JSON
 package main
@@ -13,6 +14,7 @@ import (
 
 	"github.com/GoogleCloudPlatform/testgrid/config"
 	"github.com/GoogleCloudPlatform/testgrid/config/yamlcfg"
+	configpb "github.com/GoogleCloudPlatform/testgrid/pb/config"
 	statepb "github.com/GoogleCloudPlatform/testgrid/pb/state"
 	summarypb "github.com/GoogleCloudPlatform/testgrid/pb/summary"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -21,7 +23,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fail(fmt.Errorf("usage: testgrid-convert config|grid|summary FILE [DEFAULTS]"))
+		fail(fmt.Errorf("usage: testgrid-convert config|configuration|grid|summary FILE [DEFAULTS]"))
 	}
 	made, err := convert(os.Args[1], os.Args[2], os.Args[len(os.Args)-1])
 	if err != nil {
@@ -46,6 +48,8 @@ func convert(kind, path, defaults string) ([]byte, error) {
 	}
 	defer file.Close()
 	switch kind {
+	case "configuration":
+		return asJSON(file, &configpb.Configuration{})
 	case "grid":
 		plain, err := zlib.NewReader(file)
 		if err != nil {
