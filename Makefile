@@ -77,9 +77,10 @@ lab: $(READY) ## boot hosts that are reached over SSH (HOSTS=2); needs root
 lab-down: $(READY) ## remove the hosts of make lab, and what killed test runs left
 	@$(BIN)/python -m tests.support.lab down
 
-lint: $(READY) ## check format and style
+lint: $(READY) ## check format, style and every job config
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/e2e check
 
 types: $(READY) ## check types
 	$(BIN)/mypy

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from upload.errors import UsageError
+from providers.git import Git
 
-PATIENCE_S = 60.0
-# what git sets for its hooks, and what would win over the folder; a caller's settings (GIT_CONFIG_…) count
-_OF_A_CHECKOUT = frozenset(
-    f"GIT_{name}"
-    for name in (
-        *("DIR", "WORK_TREE", "COMMON_DIR", "INDEX_FILE", "OBJECT_DIRECTORY", "ALTERNATE_OBJECT_DIRECTORIES"),
-        *("NAMESPACE", "PREFIX", "CEILING_DIRECTORIES"),
-    )
-)
 _DESCRIBED = re.compile(r"(?P<tag>v.+)-(?P<commits>\d+)-g(?P<sha>[0-9a-f]+)")
 _DIRTY = "-dirty"
 _UNTAGGED = "v0.0.0+"
@@ -52,10 +42,10 @@ def read_git(checkout: Path, *, env: Mapping[str, str], untracked: bool = False)
     compile it.
     Raises UsageError when git is not there, or ``checkout`` is no checkout with a commit.
     """
-    own = {name: value for name, value in env.items() if name not in _OF_A_CHECKOUT} | {"LC_ALL": "C"}
-    commit = _git(checkout, own, "rev-parse", "--verify", "HEAD^{commit}")
-    described = _git(checkout, own, "describe", "--tags", "--match", "v*", "--abbrev=14", "--always")
-    changed = _git(checkout, own, "status", "--porcelain", f"--untracked-files={'normal' if untracked else 'no'}")
+    git = Git(checkout, env, hint="give --version, or the folder of a git checkout")
+    commit = git.text("rev-parse", "--verify", "HEAD^{commit}")
+    described = git.text("describe", "--tags", "--match", "v*", "--abbrev=14", "--always")
+    changed = git.text("status", "--porcelain", f"--untracked-files={'normal' if untracked else 'no'}")
     return GitVersion(as_version(described) + (_DIRTY if changed else ""), commit)
 
 
@@ -71,17 +61,3 @@ def as_version(described: str) -> str:
         return described
     sign = "." if "-" in found["tag"] else "-"  # v1.37.0-alpha.1.12+…, but v1.36.3-12+…
     return f"{found['tag']}{sign}{found['commits']}+{found['sha']}"
-
-
-def _git(checkout: Path, env: Mapping[str, str], *words: str) -> str:
-    argv = ["git", "--no-optional-locks", "-C", str(checkout), *words]
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=PATIENCE_S, check=False)
-    except FileNotFoundError as exc:
-        raise UsageError("git is not installed", hint="give --version instead") from exc
-    except subprocess.TimeoutExpired as exc:
-        raise UsageError(f"{checkout}: git took more than {PATIENCE_S:.0f} s", hint="give --version instead") from exc
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"git ended with code {done.returncode}"]
-        raise UsageError(f"{checkout}: {said[0]}", hint="give --version, or the folder of a git checkout")
-    return done.stdout.strip()

@@ -25,8 +25,27 @@ def cost_of(provider: object, spec: ClusterSpec) -> Cost | None:
 
 def estimate(provider: object, job: JobConfig) -> str:
     """Return for people what a run costs at most, or nothing: its total, and the clean-up that has time of its own."""
-    cost, times = cost_of(provider, job.cluster.spec()), job.defaults.timeouts
-    return cost.over((times.total_s + times.dump_s + times.down_s) / HOUR_S) if cost else ""
+    cost = cost_of(provider, job.cluster.spec())
+    return cost.over(_longest_h(job)) if cost else ""
+
+
+def _longest_h(job: JobConfig) -> float:
+    times = job.defaults.timeouts
+    return (times.total_s + times.dump_s + times.down_s) / HOUR_S
+
+
+def monthly(provider: object, job: JobConfig) -> str:
+    """Return for people what the schedule of a job comes to in a month at most, or nothing where no one says."""
+    from providers.config.schedule import runs_a_month
+
+    cost = cost_of(provider, job.cluster.spec())
+    if cost is None:
+        return ""
+    if job.schedule is None:
+        return f"{estimate(provider, job)}, each time it is started by hand"
+    runs, hours = runs_a_month(job.schedule), _longest_h(job)
+    told = f"{runs:.0f} runs a month, at most {runs * hours * cost.machines:.0f} machine-hours"
+    return told if cost.price_per_hour is None else f"{told}, {runs * hours * cost.price_per_hour:.2f}"
 
 
 def machine_hours(cost: Cost | None, records: Sequence[StepRecord]) -> str:

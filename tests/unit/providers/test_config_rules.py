@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from providers.config import rules
-from providers.config.schedule import cron_schedule
+from providers.config.schedule import cron_schedule, runs_a_month
 
 Rule = Callable[[str], object]
 
@@ -262,3 +262,25 @@ def test_no_rule_ends_in_another_error(text: str) -> None:
     for rule in (*ACCEPTED, rules.duration_s):
         with contextlib.suppress(PydanticCustomError):
             rule(text)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "runs"),
+    [
+        ("H 2 * * *", 30.44),
+        ("@daily", 30.44),
+        ("@hourly", 730.5),
+        ("@weekly", 4.35),
+        ("@yearly", 0.08),
+        ("H/15 * * * *", 2922.0),
+        ("H(0-29)/10 * * * *", 2191.5),
+        ("H H(0-7)/3 * * 1-5", 65.22),
+        ("0 0,12 1 * *", 1.96),
+        ("0 0 * * 0,7", 4.35),
+        ("0 0 * * 6-7", 8.7),
+        ("* * * * *", 43830.0),
+        ("H,5,5 0 * * *", 60.88),
+    ],
+)
+def test_a_schedule_starts_so_many_builds_a_month(schedule: str, runs: float) -> None:
+    assert round(runs_a_month(cron_schedule(schedule)), 2) == runs
