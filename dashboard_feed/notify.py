@@ -56,10 +56,13 @@ def make_webhook(url: str, token: str) -> Webhook:
     return Webhook(url, token)
 
 
-def post(webhook: Webhook, body: bytes, *, sleep: Callable[[float], None], first_wait_s: float = 1.0) -> None:
+def post(
+    webhook: Webhook, body: bytes, *, sleep: Callable[[float], None], again: str = "", first_wait_s: float = 1.0
+) -> None:
     """Post a JSON document; try again what may pass, four times in all. A redirect is not followed.
 
-    Raises: ResultsError that names the host and the status, and nothing else of the address.
+    ``again``: what becomes of a message that is not taken. Raises: ResultsError that names the host and the status, and
+    nothing else of the address.
     """
     import httpx2
 
@@ -87,12 +90,12 @@ def post(webhook: Webhook, body: bytes, *, sleep: Callable[[float], None], first
                     )
                 )
                 wait_s *= 2
-    raise ResultsError(
-        f"{webhook.shown}: the alerts were not taken: {said}", hint="they are sent again with the next call"
-    )
+    raise ResultsError(f"{webhook.shown}: the message was not taken: {said}", hint=again)
 
 
-def run_command(argv: Sequence[str], body: bytes, *, env: Mapping[str, str], timeout_s: float = COMMAND_S) -> None:
+def run_command(
+    argv: Sequence[str], body: bytes, *, env: Mapping[str, str], again: str = "", timeout_s: float = COMMAND_S
+) -> None:
     """Run a command with the document on its standard input, and end it with all that it started when it is late.
 
     Raises: UsageError when it cannot be started; ResultsError when it fails; DeadlineExceeded.
@@ -120,7 +123,7 @@ def run_command(argv: Sequence[str], body: bytes, *, env: Mapping[str, str], tim
         last = told[-TAIL_BYTES:].decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise ResultsError(
             f"{argv[0]} ended with code {process.returncode}" + (f": {last}" if last else ""),
-            hint="the alerts are sent again with the next call",
+            hint=again,
         )
 
 

@@ -24,6 +24,8 @@ from dashboard_feed.sendings import (
 from e2e.lifecycle.folder import write_private
 from upload.errors import UsageError
 
+AGAIN = "the alerts are sent again with the next call"
+
 
 @dataclass(frozen=True, slots=True)
 class Sending:
@@ -55,9 +57,9 @@ class Sending:
         if not change.is_empty:
             message = render_message(change)
             if self.webhook is not None:
-                post(self.webhook, message, sleep=time.sleep)
+                post(self.webhook, message, sleep=time.sleep, again=AGAIN)
             else:
-                run_command(self.argv, message, env=self.variables)
+                run_command(self.argv, message, env=self.variables, again=AGAIN)
         if change.sent != sent or not self.state.exists():
             write_private(self.state, render_state(change.sent))
         return change

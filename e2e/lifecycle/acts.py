@@ -197,11 +197,15 @@ def _nothing() -> None:
 
 @dataclass(slots=True)
 class RunHost:
-    """What a tester is given of the run: programs in a group of their own, and the display."""
+    """What a tester is given of the run: programs in a group of their own, and the display.
+
+    ``cut_at``: the number of the signal that stops a program.
+    """
 
     run_of: Run
     deadline: Deadline
     look: Callable[[], None] = field(default=_nothing)
+    cut_at: int = 1
 
     def run(self, command: Command) -> Exit:
         """Run a program in a process group of its own; its output goes to the build log."""
@@ -243,7 +247,7 @@ class RunHost:
         self.run_of.recorder.note(text)
 
     def _stop(self) -> HarnessError | None:
-        return self.run_of.signals.reason(1, self.deadline)
+        return self.run_of.signals.reason(self.cut_at, self.deadline)
 
     def _output(self, text: str) -> None:
         self.run_of.log.plain(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from providers.contracts import Clock, Deadline
 
 # These clean up and publish: they keep their own time when the total is over.
-OUTSIDE_TOTAL = frozenset({"dump", "down", "publish"})
+OUTSIDE_TOTAL = frozenset({"dump", "before_down", "down", "publish"})
 
 
 @dataclass(frozen=True, slots=True)

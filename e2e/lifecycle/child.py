@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from upload.errors import HarnessError
+from upload.errors import HarnessError, UsageError
 
 GRACE_S = 15.0  # between SIGINT and SIGKILL (DESIGN section 6)
 TICK_S = 0.1
@@ -57,6 +58,15 @@ class Watch:
     tick: Callable[[], None]
     stop: Callable[[], HarnessError | None]
     groups: set[int]
+
+
+def require_program(argv: Sequence[str], env: Mapping[str, str], *, key: str) -> None:
+    """Raise UsageError when the program that ``key`` of the config names is not there."""
+    if shutil.which(argv[0], path=env.get("PATH", "")) is None:
+        raise UsageError(
+            f"{key}: there is no program {argv[0]}",
+            hint="give a name in PATH, or a path from the folder in which e2e is started",
+        )
 
 
 def run_child(command: Command, watch: Watch, *, grace_s: float = GRACE_S) -> Exit:

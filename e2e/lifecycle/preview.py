@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from e2e.lifecycle.acts import builds
 from e2e.lifecycle.begin import Order, check_order, first_state
 from e2e.lifecycle.display import PlainDisplay
 from e2e.lifecycle.sequence import SEQUENCES, STEPS
@@ -63,7 +62,7 @@ def preview(order: Order, settings: Settings, *, verbose: bool, patience: Patien
     yield Planned("provider", f"{name}, {nodes} nodes; kept: {order.keep}", facts)
     yield Planned("artifacts", state.artifacts, {"artifacts": state.artifacts})
     for verb in SEQUENCES["run"]:
-        if verb == "build" and not builds(tools):
+        if not STEPS[verb].planned(tools):
             continue
         title, limit_s = STEPS[verb].title, tools.budget.seconds[verb]
         yield Planned("step", f"{title}, at most {limit_s:.0f} s", {"name": title, "limit_s": limit_s})

@@ -6,16 +6,16 @@ import shutil
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from e2e.lifecycle.child import Command, Exit
+from e2e.lifecycle.child import Command, Exit, require_program
 from e2e.lifecycle.counting import tally_of
 from e2e.lifecycle.state import Tally
 from e2e.lifecycle.testers import Host, SuitePlan, SuiteResult
-from providers.config.rules import expected
-from upload.errors import Outcome, UsageError
+from providers.config.section import Argv
+from upload.errors import Outcome
 
 if TYPE_CHECKING:
     from upload.model import Case
@@ -23,20 +23,12 @@ if TYPE_CHECKING:
 FOLDER = "command"  # below the artifacts; a folder of its own, so that no file of ours is overwritten
 
 
-def _word(value: str) -> str:
-    if "\0" in value:
-        raise expected("text without NUL")
-    return value
-
-
 class CommandSettings(BaseModel):
     """What is run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
-    command: Annotated[
-        list[Annotated[str, Field(max_length=20_000), AfterValidator(_word)]], Field(min_length=1, max_length=200)
-    ] = Field(description="program and arguments: [./conformance.sh, --fast]; no shell unless it is one")
+    command: Argv = Field(description="program and arguments: [./conformance.sh, --fast]; no shell unless it is one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +62,7 @@ class CommandTester:
         folder = plan.artifacts / FOLDER
         shutil.rmtree(folder, ignore_errors=True)  # what an earlier suite of the same run left
         folder.mkdir()
-        if shutil.which(self._argv[0], path=plan.env.get("PATH", "")) is None:
-            raise UsageError(
-                f"suite.command: there is no program {self._argv[0]}",
-                hint="give a name in PATH, or a path from the folder in which e2e is started",
-            )
+        require_program(self._argv, plan.env, key="suite.command")
         ended = host.run(Command(self._argv, environment(plan, folder), Path.cwd()))
         left = read_left(folder)
         for case in left.cases:

@@ -164,6 +164,7 @@ def make_tools(
         "down": timeouts.down_s,
         "publish": timeouts.publish_s,
         "total": timeouts.total_s,
+        **{name: hook.timeout_s for name, hook in job.hooks.given.items()},
     }
     return Tools(
         settings=settings,

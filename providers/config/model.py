@@ -13,11 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    PlainSerializer,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
@@ -26,8 +22,10 @@ from pydantic import (
 )
 
 from providers.config import rules
+from providers.config.around import Hooks, Notify
 from providers.config.rules import expected
 from providers.config.schedule import cron_schedule
+from providers.config.section import Seconds, Section
 from providers.contracts import ClusterSpec
 from providers.releases.forms import SOURCE
 from providers.releases.skew import SKEWS, plain_version
@@ -48,24 +46,6 @@ Emails = Annotated[str, Field(max_length=1000), AfterValidator(rules.emails)]
 Kubernetes = Annotated[str, Field(max_length=1000), AfterValidator(rules.kubernetes_marker)]
 Cidr = Annotated[str, AfterValidator(rules.cidr)]
 Regex = Annotated[str, AfterValidator(rules.regex)]
-Seconds = Annotated[
-    int,
-    BeforeValidator(rules.duration_s, json_schema_input_type=str),
-    PlainSerializer(rules.duration_text, return_type=str, when_used="json"),
-]
-
-
-class Section(BaseModel):
-    """A mapping of the config."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        validate_by_name=False,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
 
 
 class Contact(Section):
@@ -110,9 +90,9 @@ class Timeouts(Section):
     def _steps_s(self) -> int:
         return self.up_s + self.test_s + self.dump_s + self.down_s + self.publish_s
 
-    def require_room_to_build(self) -> None:
-        """Raise an ``expected`` error unless ``total`` has time for the step Build as well."""
-        self.require_total(self.build_s + self._steps_s, at="defaults.timeouts.total")
+    def require_room(self, more_s: int) -> None:
+        """Raise an ``expected`` error unless ``total`` has time for ``more_s`` as well."""
+        self.require_total(more_s + self._steps_s, at="defaults.timeouts.total")
 
     def require_total(self, steps_s: int, *, at: str) -> None:
         """Raise an ``expected`` error, of the key ``at``, unless ``total`` has time for these steps."""
@@ -285,6 +265,8 @@ class JobConfig(Section):
     )
     dashboard: Dashboard = Field(description="where TestGrid shows the job")
     defaults: Defaults = Field(default_factory=Defaults, description="keep policy and timeouts")
+    hooks: Hooks = Field(default_factory=Hooks, description="commands of the party at fixed points of e2e run")
+    notify: Notify = Field(default_factory=Notify, description="who is told once a run is published")
 
     @model_validator(mode="before")
     @classmethod
@@ -312,9 +294,9 @@ class JobConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _total_covers_the_build(self) -> Self:
-        if self.is_built:
-            self.defaults.timeouts.require_room_to_build()
+    def _total_covers_build_and_hooks(self) -> Self:
+        times = self.defaults.timeouts
+        times.require_room((times.build_s if self.is_built else 0) + self.hooks.total_s)
         return self
 
     @property

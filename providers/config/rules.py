@@ -273,3 +273,10 @@ def regex(value: str) -> str:
 
 def _no_regex() -> PydanticCustomError:
     return expected("a regular expression of at most 500 characters")
+
+
+def word(value: str) -> str:
+    """Accept what can be an argument of a program."""
+    if "\0" in value:
+        raise expected("text without NUL")
+    return value

@@ -58,12 +58,13 @@ class Harness:
         attempts: int = 1,
         timeouts: dict[str, str] | None = None,
         kubernetes: str = "v1.36.3",
+        around: dict[str, Any] | None = None,
         **provider: Any,
     ) -> Path:
         """Write a config; ``suite``: how the fake tester behaves; ``provider``: how the fake provider does.
 
         With ``tester="pytest"`` it is the local provider and the real suite, of which ``suite`` selects titles; with
-        ``tester="canary"`` the local provider and the suite that plants secrets.
+        ``tester="canary"`` the local provider and the suite that plants secrets. ``around``: ``hooks:`` and ``notify:``.
         """
         document = {
             "job": JOB,
@@ -76,6 +77,7 @@ class Harness:
             "bucket_prefix": "tests:",
             "dashboard": {"group": "tests", "name": "tests-fake"},
             "defaults": {"timeouts": SUFFIX | (timeouts or {})},
+            **(around or {}),
         }
         path = self.home / "fake.yaml"
         path.write_text(yaml.safe_dump(document))

@@ -8,47 +8,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.federation import HOUR_S, JobPlan, bucket_spec, write_job
-from tests.support.http_server import running
+from tests.support.receiver import Receiver, received
 
 KEEP = f"{sys.executable} -c 'import sys, pathlib; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())' "
 
 
-@dataclass
-class Receiver:
-    """A web server that gives answers in turn and keeps what it was given."""
-
-    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    got: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
-    url: str = ""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    kept = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kept.got.append((dict(self.headers), json.loads(body)))
-            status, headers = kept.answers.pop(0) if kept.answers else (204, {})
-            self.send_response(status)
-            for name, value in {"Content-Length": "0", **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with running(server := ThreadingHTTPServer(("127.0.0.1", 0), Handler)):
-        kept.url = f"http://127.0.0.1:{server.server_address[1]}/hook/secret-path"
+    with received() as kept:
         yield kept
 
 
@@ -144,7 +116,7 @@ def test_what_a_receiver_did_not_take_is_sent_again(tmp_path: Path, now_s: int, 
     taken = alerts(buckets, "--state", "state.json", env=env)
 
     assert (refused.returncode, there, taken.returncode) == (4, False, 0)
-    assert "the alerts were not taken: HTTP 404" in refused.stderr
+    assert "the message was not taken: HTTP 404" in refused.stderr
     assert "secret" not in refused.stderr + refused.stdout
     assert receiver.got[0][1]["delivery"] == receiver.got[1][1]["delivery"]
     assert [headers["Authorization"] for headers, _ in receiver.got] == ["Bearer secret-token"] * 2
@@ -158,7 +130,7 @@ def test_a_busy_receiver_is_asked_again_and_a_redirect_is_not_followed(
     done = alerts(buckets, "--state", "state.json", "--webhook", receiver.url)
 
     assert (done.returncode, len(receiver.got)) == (4, 3)
-    assert "the alerts were not taken: HTTP 307" in done.stderr
+    assert "the message was not taken: HTTP 307" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ def test_minimal_job_gets_the_documented_defaults() -> None:
             "alert_email": None,
             "stale_hours": 26,
         },
+        "hooks": dict.fromkeys(("before_up", "after_up", "before_test", "after_test", "before_down")),
+        "notify": {"on_failure": None, "webhook": "never"},
         "defaults": {
             "keep": "never",
             "timeouts": {
@@ -248,3 +250,19 @@ def test_versions_that_go_together_or_are_not_known_yet_are_what_providers_get(
 
     assert config.cluster.spec() == ClusterSpec(**cluster)  # type: ignore[arg-type]  # mypy takes it for any of the fields
     assert JobConfig.from_json(config.to_json()) == config
+
+
+def test_the_total_has_time_for_the_hooks() -> None:
+    hook = {"command": ["x"], "timeout": "51m"}
+
+    assert errors(minimal(hooks={"before_up": hook})) == [
+        ((), "expected", "at least 5h1m, the sum of the other timeouts")
+    ]
+    assert JobConfig.model_validate(minimal(hooks={"before_up": hook | {"timeout": "50m"}})).hooks.total_s == 3000
+
+
+@pytest.mark.parametrize("command", [[], "x", [1], ["a\0b"]], ids=["empty", "text", "number", "NUL"])
+def test_a_hook_is_a_program_with_arguments(command: object) -> None:
+    ((loc, *_),) = errors(minimal(hooks={"after_test": {"command": command}}))
+
+    assert loc[:3] == ("hooks", "after_test", "command")
