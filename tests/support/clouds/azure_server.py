@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
+import certifi
 import trustme
 
 from tests.support.clouds.azure import (
@@ -224,11 +225,14 @@ class Served:
 
 @contextmanager
 def serving(arm: Arm, folder: Path) -> Iterator[Served]:
-    """Serve a fake. ``folder``: where the authority's certificate is put. What had to be refused fails the test."""
+    """Serve a fake. ``folder``: where the authority's certificate is put, beside those that are trusted anyhow.
+
+    What had to be refused fails the test.
+    """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.arm = arm
     authority = folder / "azure-ca.pem"
-    _authority().cert_pem.write_to_path(authority)
+    authority.write_bytes(Path(certifi.where()).read_bytes() + _authority().cert_pem.bytes())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _authority().issue_cert("127.0.0.1").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
