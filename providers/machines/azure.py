@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from providers.contracts import ClusterSpec, Context, Machine, Resource
-from providers.lookout import Cost, Lookout, Marked
+from providers.lookout import Cost, Looked, Lookout, Marked
 from providers.machines.azure_api import ENDPOINT, AzureApi
+from providers.machines.azure_preflight import Outlook
 from providers.machines.azure_removal import check_ours, find, left_in, remove
 from providers.machines.azure_resources import (
     ADDRESS,
@@ -99,6 +100,10 @@ class AzureMachines:
     def estimate_cost(self, spec: ClusterSpec) -> Cost:
         """Return what a cluster takes in an hour."""
         return self._settings.cost_of(spec)
+
+    def preflight(self, spec: ClusterSpec, look: Lookout) -> tuple[Looked, ...]:
+        """Return what a run would meet in the subscription. Reads only."""
+        return Outlook(self._api(look), self._settings, spec).look()
 
     def place(self) -> str:
         """Return where marks are looked for."""

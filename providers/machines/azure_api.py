@@ -103,6 +103,32 @@ class AzureApi:
         codes = [str(each.get("code", "")) for each in shown.get("statuses", [])]
         return next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "")
 
+    def shown(self, what: str, service: str, operations: str, *asked: str) -> dict[str, Any] | None:
+        """Return what ``get`` shows of something that is not in a group of ours; None where there is none."""
+        return self._read(what, lambda: getattr(self._client(service), operations).get(*asked, **self._bounds()))
+
+    def listed(self, what: str, service: str, operations: str, *asked: str, **how: str) -> tuple[dict[str, Any], ...]:
+        """Return a list that belongs to no group; nothing if there is none. Raises: ProviderError."""
+
+        def found() -> tuple[dict[str, Any], ...]:
+            return _shown(getattr(self._client(service), operations).list(*asked, **how, **self._bounds()))
+
+        return self._send(what, _if_there(found)) or ()
+
+    def permissions(self) -> tuple[dict[str, Any], ...]:
+        """Return what whoever asks may do in the subscription: ``actions`` and ``notActions``. No SDK of ours has it."""
+        from azure.core.rest import HttpRequest
+
+        path = f"/subscriptions/{self._subscription}/providers/Microsoft.Authorization/permissions"
+
+        def asked() -> tuple[dict[str, Any], ...]:
+            request = HttpRequest("GET", path, params={"api-version": "2022-04-01"})
+            answer = self._client("resource").send_request(request, **self._bounds())
+            answer.raise_for_status()
+            return tuple(answer.json().get("value", ()))
+
+        return self._send("reading permissions", asked)
+
     def _operate(self, what: str, begin: Callable[[], Any], *, missing: bool = False) -> None:
         """Begin something that takes long and wait for its end; with ``missing`` what is not there is success."""
 

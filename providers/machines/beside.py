@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 
 from providers.contracts import Deadline
 from providers.fanout import Limit, together
-from upload.errors import raise_all
+from providers.lookout import Looked
+from upload.errors import HarnessError, raise_all
 
 T = TypeVar("T")
 AT_ONCE = 16
@@ -41,3 +42,16 @@ def gather(api: Calls, what: str, jobs: Mapping[str, Callable[[], T]]) -> dict[s
     results = beside(api, jobs)
     raise_all(what, [result for result in results.values() if isinstance(result, Exception)])
     return {name: result for name, result in results.items() if not isinstance(result, Exception)}
+
+
+def looked(api: Calls, parts: Mapping[str, Callable[[], tuple[Looked, ...]]]) -> tuple[Looked, ...]:
+    """Look at several things beside each other; what cannot be looked at is a check that failed, under its name."""
+    found: list[Looked] = []
+    for name, result in beside(api, parts).items():
+        if isinstance(result, HarnessError):
+            found.append(Looked(name, str(result), result.hint, is_ok=False))
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            found += result
+    return tuple(found)

@@ -8,7 +8,7 @@ from typing import Any
 
 from providers.contracts import ClusterSpec
 from providers.lookout import Looked
-from providers.machines.beside import beside
+from providers.machines.beside import beside, looked
 from providers.machines.gce_api import GceApi
 from providers.machines.gce_errors import CHAIN
 from providers.machines.gce_settings import GceSettings
@@ -64,16 +64,7 @@ class Outlook:
         }
         if self._settings.network:
             parts["network"] = self._network
-        results = beside(self._api, parts)
-        found: list[Looked] = []
-        for name, result in results.items():
-            if isinstance(result, HarnessError):
-                found.append(Looked(name, str(result), result.hint, is_ok=False))
-            elif isinstance(result, Exception):
-                raise result
-            else:
-                found += result
-        return (*first, *found)
+        return (*first, *looked(self._api, parts))
 
     def _permissions(self) -> tuple[Looked, ...]:
         project = self._api.project

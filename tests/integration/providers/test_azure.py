@@ -20,8 +20,9 @@ from providers.lookout import Lookout
 from providers.machines.azure import AzureMachines
 from providers.machines.azure_settings import AzureSettings
 from providers.testing import FolderBinaries, make_context
-from tests.support.clouds.azure import SUBSCRIPTION, Arm, Call, Said
+from tests.support.clouds.azure import Arm, Call, Said
 from tests.support.clouds.azure_server import Served, serving
+from tests.support.clouds.azure_subscription import SUBSCRIPTION
 from upload.errors import DeadlineExceeded, HarnessError, ManyErrors, ProviderError, StockoutError, UsageError
 
 SPEC = ClusterSpec(control_planes=1, nodes=2)

@@ -11,13 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.support.clouds.azure_subscription import IMAGE, LOCATIONS, SIZES, SUBSCRIPTION, Subscription
 from tests.support.clouds.discovery import Refused
 from tests.support.clouds.machines import Login, Machines, OnlyAddresses
 
-SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
-LOCATIONS = ("northeurope", "westeurope", "westus2")
-SIZES = {"Standard_D2s_v5": 2, "Standard_D4s_v5": 4, "Standard_D4as_v5": 4}
-IMAGE = "Canonical:ubuntu-24_04-lts:server"
 GROUPS = "resourceGroups"
 MACHINES, LINKS = "virtualMachines", "networkInterfaces"
 NETWORKS, RULES, ADDRESSES, DISKS = "virtualNetworks", "networkSecurityGroups", "publicIPAddresses", "disks"
@@ -77,6 +74,7 @@ class Arm:
         self, *, operation_s: float = 0.05, lists_lag_s: float = 0.0, machines: Machines | None = None
     ) -> None:
         self.machines = machines or OnlyAddresses()
+        self.subscription = Subscription()
         self.operation_s, self.lists_lag_s, self.page = operation_s, lists_lag_s, 2
         self.cores = 100
         self.faults: list[Fault] = []

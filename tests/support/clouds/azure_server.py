@@ -28,13 +28,13 @@ from tests.support.clouds.azure import (
     NAMESPACES,
     NETWORKS,
     RULES,
-    SUBSCRIPTION,
     Answer,
     Arm,
     Call,
     Said,
 )
 from tests.support.clouds.azure_models import check_model
+from tests.support.clouds.azure_subscription import SUBSCRIPTION
 from tests.support.clouds.discovery import Refused
 from tests.support.http_server import running
 
@@ -128,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             raise Said(401, "InvalidAuthenticationToken", "The access token is invalid.")
         query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        told = self.server.arm.subscription.answer(self.command, path, query)
+        if told is not None:
+            return 200, told, {}
         call, service, model = _call(self.command, path, query, json.loads(sent) if sent else None)
         answer = self.server.arm.answer(call)
         body = answer.body
