@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from providers.contracts import ClusterSpec, Context, Machine, Resource
 from providers.lookout import Cost, Looked, Lookout, Marked
 from providers.machines.azure_api import ENDPOINT, AzureApi
+from providers.machines.azure_looks import fates, save_consoles
 from providers.machines.azure_preflight import Outlook
 from providers.machines.azure_removal import check_ours, find, left_in, remove
 from providers.machines.azure_resources import (
@@ -32,6 +34,7 @@ from providers.machines.azure_settings import AzureSettings
 from providers.machines.beside import beside, gather
 from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.marks import Mark, mark_of
+from providers.machines.outside import TAKEN_AWAY, known_machines, note_machines
 from providers.machines.places import Place, places, settle
 from providers.machines.runner import RUNNER, runner_cidr
 from providers.process import pause
@@ -41,7 +44,6 @@ from providers.ssh.keys import make_key, public_key
 from upload.errors import ProviderError, StockoutError
 
 _LOOK_S = 1.0
-_SPOT = "spot machines may be taken away at any time: run again"
 
 
 class AzureMachines:
@@ -96,6 +98,14 @@ class AzureMachines:
         """List what carries the run's mark and is still there."""
         api = self._api(ctx)
         return tuple(each for found in find(api, self._mark(ctx)) for each in left_in(api, found))
+
+    def consoles(self, ctx: Context) -> Mapping[str, Path]:
+        """Return node -> the file with what its machine wrote to its serial console."""
+        return save_consoles(self._api(ctx), self._mark(ctx), ctx.folder)
+
+    def losses(self, ctx: Context) -> Mapping[str, str]:
+        """Return node -> what befell its machine, such as that it was taken away."""
+        return fates(self._api(ctx), self._mark(ctx), ctx.folder, spot=self._settings.spot)
 
     def estimate_cost(self, spec: ClusterSpec) -> Cost:
         """Return what a cluster takes in an hour."""
@@ -161,6 +171,7 @@ class AzureMachines:
                 api, {node: partial(_try, api, group, mark.name(node), body) for node, body in bodies.items()}
             )
 
+        note_machines(ctx.folder, known_machines(ctx.folder) | {mark.name(node): "" for node in missing})
         if missing:
             settle(
                 missing, places(self._settings.zones or ("",), self._settings.machine_types), attempt, ctx.steps.note
@@ -169,7 +180,7 @@ class AzureMachines:
     def _running(self, api: AzureApi, group: str, name: str) -> None:
         while (state := api.power(group, name)) != "running":
             if state not in ("", "starting"):
-                raise ProviderError(f"machine {name} is {state}", hint=_SPOT if self._settings.spot else "")
+                raise ProviderError(f"machine {name} is {state}", hint=TAKEN_AWAY if self._settings.spot else "")
             pause(api.deadline, _LOOK_S)
 
     def _shown(self, api: AzureApi, mark: Mark, spec: ClusterSpec) -> tuple[Machine, ...]:

@@ -18,6 +18,9 @@ from upload.errors import DeadlineExceeded, MissingExtra, ProviderError, UsageEr
 
 T = TypeVar("T")
 ENDPOINT = "E2E_AZURE_ENDPOINT"
+CONSOLE_BYTES = 1 << 20
+SIGNED_MIN = 5
+LONGEST_BYTES = 64 << 20
 _SCOPE = "https://management.azure.com/.default"
 _CALL_S = 60.0
 _LOOK_S = 0.5
@@ -102,6 +105,14 @@ class AzureApi:
             return "gone"
         codes = [str(each.get("code", "")) for each in shown.get("statuses", [])]
         return next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "")
+
+    def console(self, group: str, name: str) -> str:
+        """Return the end of what a machine wrote to its serial console; empty where nothing is kept. Raises: ProviderError."""
+        what = f"reading the console of machine {name}"
+        how: dict[str, Any] = {"sas_uri_expiration_time_in_minutes": SIGNED_MIN, **self._bounds()}
+        told = self._read(what, lambda: self._of(MACHINE).retrieve_boot_diagnostics_data(group, name, **how))
+        uri = str((told or {}).get("serialConsoleLogBlobUri", ""))
+        return self._send(what, lambda: _fetched(uri, what)) if uri else ""
 
     def shown(self, what: str, service: str, operations: str, *asked: str) -> dict[str, Any] | None:
         """Return what ``get`` shows of something that is not in a group of ours; None where there is none."""
@@ -219,6 +230,26 @@ class AzureApi:
                 raise UsageError(f"Azure's variables in the environment: {exc}", hint="env | grep AZURE_") from exc
         elsewhere = {"base_url": self._endpoint, "credential_scopes": [_SCOPE]} if self._endpoint else {}
         return client(self._credential, self._subscription, **elsewhere)
+
+
+def _fetched(uri: str, what: str) -> str:
+    """Return the end of a text in storage. The address is signed, so it is as secret as a key: no error names it."""
+    from azure.core import PipelineClient
+    from azure.core.rest import HttpRequest
+
+    client: PipelineClient[Any, Any] = PipelineClient(base_url="")
+    end, read = b"", 0
+    with client:
+        try:
+            answer = client.send_request(HttpRequest("GET", uri), stream=True)
+            answer.raise_for_status()
+            for block in answer.iter_bytes():
+                end, read = (end + block)[-CONSOLE_BYTES:], read + len(block)
+                if read > LONGEST_BYTES:
+                    break
+        except failures() as error:
+            raise ProviderError(f"{what}: {type(error).__name__} of the storage") from None
+    return end.decode("utf-8", "replace")
 
 
 def _if_there(call: Callable[[], T]) -> Callable[[], T | None]:

@@ -34,6 +34,7 @@ RULES = Kind("network", "network_security_groups", "network security group")
 ADDRESS = Kind("network", "public_ip_addresses", "public address")
 LINK = Kind("network", "network_interfaces", "network interface")
 MACHINE = Kind("compute", "virtual_machines", "machine")
+KINDS = (NETWORK, RULES, ADDRESS, LINK, MACHINE)  # all that is made in a run's group; a disk comes with its machine
 
 
 def group_filter(mark: Mark | None) -> str:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from providers._private import write_private
 from providers.contracts import ClusterSpec, Context, Machine, Resource, Role
 from providers.lookout import Cost, Looked, Lookout, Marked
 from providers.machines.beside import beside, gather
@@ -17,7 +16,7 @@ from providers.machines.booted import KEY_FILE, USER, furnish, nodes_of
 from providers.machines.gce_api import ENDPOINT, GceApi
 from providers.machines.gce_difference import check_after, note_before
 from providers.machines.gce_errors import Taken
-from providers.machines.gce_looks import PLACES, TAKEN_AWAY, fates, known_places, save_consoles
+from providers.machines.gce_looks import fates, save_consoles
 from providers.machines.gce_preflight import Outlook
 from providers.machines.gce_removal import check_ours, find, remove
 from providers.machines.gce_resources import (
@@ -33,6 +32,7 @@ from providers.machines.gce_resources import (
 )
 from providers.machines.gce_settings import GceSettings
 from providers.machines.marks import Mark, mark_of
+from providers.machines.outside import TAKEN_AWAY, known_machines, note_machines
 from providers.machines.places import Place, places, settle
 from providers.machines.runner import RUNNER, runner_cidr
 from providers.process import pause
@@ -166,7 +166,7 @@ class GceMachines:
     ) -> dict[str, str]:
         """Return name -> zone. The zone is written down before it is asked: lists are late, and we may be killed."""
         key = public_key(make_key(ctx.folder / KEY_FILE, mark.slug))
-        zones = known_places(ctx.folder)
+        zones = known_machines(ctx.folder)
         zones |= {each.name: each.place for each in find(api, mark) if each.kind is INSTANCE}
         looks = {name: partial(api.get, INSTANCE, zones[name], name) for name in names if name in zones}
         there = gather(api, "looking for machines", looks)
@@ -174,7 +174,7 @@ class GceMachines:
 
         def attempt(asked: Mapping[str, Place]) -> Mapping[str, Exception | None]:
             zones.update({name: place.zone for name, place in asked.items()})
-            write_private(ctx.folder / PLACES, zones)
+            note_machines(ctx.folder, zones)
             bodies = {
                 name: instance_body(self._settings, mark, name, place, public_key=key) for name, place in asked.items()
             }

@@ -19,7 +19,10 @@ from dashboard_feed.warehouse.tables import TABLES
 from e2e.cli import cli
 from providers.config import PRESETS, JobConfig
 from providers.config.schema import job_schema
+from providers.machines import azure_resources
+from providers.machines.azure_resources import group_filter
 from providers.machines.gce_resources import KINDS
+from providers.machines.marks import EXPIRES, OWNER, RUN
 from providers.registry import provider_names, provider_type
 from tests.support.contract import CONTRACT
 from upload.errors import Outcome
@@ -201,7 +204,16 @@ def cloud_parts() -> dict[str, str]:
         )
         for kind in sorted(KINDS, key=lambda each: each.stage)
     ]
-    return {"gce": table(("type", "marked by", "listed with the filter", "deleted in stage", "proved by"), rows)}
+    lives = "`tests/integration/providers/test_azure.py`: `test_a_whole_life`, `test_without_the_folder_the_marks_are_enough`"
+    tags = f"tags {RUN}, {OWNER}, {EXPIRES}, and the name"
+    inside = "in the run's group"
+    azure = [("`resource_groups`", tags, f"`{group_filter(None)}`, and by name", "by one call", lives)]
+    azure += [(f"`{kind.operations}`", tags, inside, "with the group", lives) for kind in azure_resources.KINDS]
+    azure += [("`disks`", "the name", inside, "with the machine or the group", lives)]
+    return {
+        "gce": table(("type", "marked by", "listed with the filter", "deleted in stage", "proved by"), rows),
+        "azure": table(("type", "marked by", "found", "deleted", "proved by"), azure),
+    }
 
 
 def rule_test_parts(files: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -460,3 +460,45 @@ def test_killed_in_a_phase(phase: str, kept: bool, arm: Arm, context: Contexts, 
     maker().delete(context("c1" if kept else "elsewhere"))
 
     assert arm.names() == []
+
+
+def test_what_befell_machines_is_told(arm: Arm, context: Contexts) -> None:
+    machines = maker(spot=True)
+    machines.ensure(SPEC, context())
+    before = machines.losses(context())
+    arm.stopped.add(f"e2e-{SLUG}-w1")
+    arm._drop((GROUP, "virtualMachines", f"e2e-{SLUG}-w2"))
+
+    assert before == {}
+    because = "in Azure; spot machines may be taken away at any time: run again"
+    assert machines.losses(context()) == {"w1": f"it is deallocated {because}", "w2": f"it is gone {because}"}
+
+
+def test_what_machines_wrote_to_their_consoles_is_kept(
+    arm: Arm, context: Contexts, caplog: pytest.LogCaptureFixture
+) -> None:
+    machines = maker()
+    nothing = machines.consoles(context())
+    machines.ensure(SPEC, context())
+    arm.faults = [on("console.virtualMachines", Said(409, "Conflict", "not now"), times=1)]
+
+    saved = machines.consoles(context())
+
+    assert nothing == {}
+    said = {node: path.read_text() for node, path in saved.items()}
+    assert len(said) == 2
+    assert said == {node: f"[    0.000000] Linux version of e2e-{SLUG}-{node}\n" for node in said}
+    assert "signature-" not in caplog.text
+
+
+def test_a_signed_address_stands_in_no_error(arm: Arm, context: Contexts, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = context()
+    maker().ensure(SPEC, ctx)
+    monkeypatch.setattr(arm, "read_console", lambda _name, _signature: None)
+    api = maker()._api(ctx)
+
+    with pytest.raises(ProviderError) as caught:
+        api.console(GROUP, f"e2e-{SLUG}-w1")
+
+    assert "signature" not in str(caught.value)
+    assert str(caught.value).endswith("of the storage")

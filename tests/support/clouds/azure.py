@@ -82,6 +82,7 @@ class Arm:
         self.refused: list[str] = []
         self.resources: dict[Key, dict[str, Any]] = {}
         self.stopped: set[str] = set()
+        self.signed: dict[str, str] = {}
         self._born: dict[Key, float] = {}
         self._gone: dict[Key, tuple[float, dict[str, Any]]] = {}
         self._operations: dict[str, Operation] = {}
@@ -173,6 +174,18 @@ class Arm:
         self._get(kind, call, bent)
         state = "deallocated" if call.name in self.stopped else "running"
         return Answer(200, {"statuses": [{"code": "ProvisioningState/succeeded"}, {"code": f"PowerState/{state}"}]})
+
+    def _console(self, kind: str, call: Call, bent: dict[str, Any]) -> Answer:
+        """Say where the console of a machine can be read for a while by whoever knows the address."""
+        shown = self._get(kind, call, bent).body
+        if not shown["properties"].get("diagnosticsProfile", {}).get("bootDiagnostics", {}).get("enabled"):
+            raise Said(409, "BootDiagnosticsNotEnabled", f"Boot diagnostics are not enabled on {call.name}.")
+        self.signed[call.name] = f"signature-{next(self._numbers)}"
+        return Answer(200, {"serialConsoleLogBlobUri": f"/console/{call.name}?sig={self.signed[call.name]}"})
+
+    def read_console(self, name: str, signature: str) -> str | None:
+        """Return what a machine wrote, None for an address that was not given out."""
+        return self.machines.console(name) if self.signed.get(name) == signature else None
 
     def _list(self, kind: str, call: Call, bent: dict[str, Any]) -> Answer:
         """Return a page of all groups, or of what is in one: what is new comes late, and what is gone leaves late."""

@@ -51,7 +51,15 @@ _MODELS = {
     MACHINES: ("compute", "VirtualMachine"),
 }
 _VIEW = ("compute", "VirtualMachineInstanceView")
-_QUERY = {"api-version", "$filter", "$skiptoken", "forceDeletionTypes", "forceDeletion"}
+_CONSOLE = ("compute", "RetrieveBootDiagnosticsDataResult")
+_QUERY = {
+    "sasUriExpirationTimeInMinutes",
+    "api-version",
+    "$filter",
+    "$skiptoken",
+    "forceDeletionTypes",
+    "forceDeletion",
+}
 _SHAPES = (
     (r"/resourcegroups(?P<all>)", GROUPS),
     (r"/resourcegroups/(?P<group>[^/]+)", GROUPS),
@@ -59,6 +67,10 @@ _SHAPES = (
     (r"/resourcegroups/(?P<group>[^/]+)/providers/(?P<space>[^/]+)/(?P<kind>\w+)/(?P<name>[^/]+)", ""),
     (
         r"/resourcegroups/(?P<group>[^/]+)/providers/(?P<space>[^/]+)/(?P<kind>\w+)/(?P<name>[^/]+)/(?P<view>instanceView)",
+        "",
+    ),
+    (
+        r"/resourcegroups/(?P<group>[^/]+)/providers/(?P<space>[^/]+)/(?P<kind>\w+)/(?P<name>[^/]+)/(?P<console>retrieveBootDiagnosticsData)",
         "",
     ),
     (r"/providers/(?P<namespace>[A-Za-z.]+)/register", ""),
@@ -99,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = urlsplit(self.path).path
         try:
+            if path.startswith("/console/"):
+                self._send_console(path)
+                return
             if path.startswith(f"/{TENANT}/"):
                 status, answer, headers = _login(self.home, path, sent)
             else:
@@ -124,6 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:  # whoever asked was killed
             self.close_connection = True
 
+    def _send_console(self, path: str) -> None:
+        """Serve a signed address: whoever knows it needs no token."""
+        signature = dict(parse_qsl(urlsplit(self.path).query)).get("sig", "")
+        text = self.server.arm.read_console(path.rpartition("/")[2], signature)
+        body = (text or "").encode()
+        self.send_response(200 if text is not None else 403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def _answered(self, path: str, sent: bytes) -> tuple[int, Any, dict[str, str]]:
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             raise Said(401, "InvalidAuthenticationToken", "The access token is invalid.")
@@ -140,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
             if "nextLink" in body:
                 body["nextLink"] = f"{self.home}{path}?{urlencode({**query, '$skiptoken': body['nextLink']})}"
         elif body and model:
+            if "serialConsoleLogBlobUri" in body:
+                body["serialConsoleLogBlobUri"] = self.home + body["serialConsoleLogBlobUri"]
             check_model(service, model, body, is_request=False)
         return answer.status, body, self._polled(call, answer)
 
@@ -185,6 +212,8 @@ def _call(method: str, path: str, query: dict[str, str], body: Any) -> tuple[Cal
         check_model(service, model, body, is_request=True)
     elif body is not None:
         raise Refused(f"{method} {path}: no body is expected")
+    if "console" in parts:
+        return Call(f"console.{kind}", group, name, query, None), *_CONSOLE
     if "view" in parts:
         return Call(f"view.{kind}", group, name, query, None), *_VIEW
     if verb == "get" and ("all" in parts or "inside" in parts):
