@@ -31,6 +31,7 @@ VERBS = {
     "publish": "Publish a run, or a folder of artifacts made elsewhere.",
     "verify": "Check a store, job or build against every reader's rules.",
     "check": "Check job configs; say everything that is wrong.",
+    "new": "Begin a config from nothing.",
     "contribute": "Write the pull requests that put jobs on the dashboards.",
     "providers": "List providers and where each binary would come from.",
     "doctor": "Check this machine: disk, Python, Go, credentials, store.",

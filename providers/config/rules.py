@@ -280,3 +280,10 @@ def word(value: str) -> str:
     if "\0" in value:
         raise expected("text without NUL")
     return value
+
+
+def file_stem(value: str) -> str:
+    """Accept a config's file name without ``.yaml``."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,40}", value) or value == "party":
+        raise expected("up to 41 of a-z, 0-9, '.' and '-', beginning with a letter or digit, and not 'party'")
+    return value
