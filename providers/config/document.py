@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
+from providers.config.places import Loc, Places
 from providers.config.problems import ConfigError, Place, Problem
 from providers.wording import visible
 
@@ -24,8 +24,6 @@ MAX_BYTES = 1 << 20
 MAX_NODES = 10_000
 MAX_DEPTH = 32
 _MAX_NUMBER = 40  # characters; YAML's base-60 integers take quadratic time in their length
-
-Loc = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
 _AS_WRITTEN = frozenset(
@@ -44,8 +42,8 @@ class Document:
     path: Path
     shown: str
     values: dict[str, Any]
-    keys: Mapping[Loc, Place]
-    places: Mapping[Loc, Place]
+    keys: Places
+    places: Places
     problems: tuple[Problem, ...] = ()
 
 
@@ -75,7 +73,7 @@ def parse_document(raw: bytes, *, path: Path, shown: str) -> Document:
     if not isinstance(values, dict):
         raise _refusal(builder.place(node), f"found {_kind(node)}", "a mapping that begins with 'job:'")
     problems = tuple(builder.problems)
-    return Document(path, shown, values, builder.keys, builder.places, problems)
+    return Document(path, shown, values, Places(((shown, builder.keys),)), Places(((shown, builder.places),)), problems)
 
 
 def _refusal(place: Place, what: str, expected: str = "", key: str = "") -> ConfigError:
@@ -179,8 +177,8 @@ class _Builder:
     """Turns nodes into plain values and remembers places and problems on the way."""
 
     shown: str
-    keys: dict[Loc, Place] = field(default_factory=dict)
-    places: dict[Loc, Place] = field(default_factory=dict)
+    keys: dict[Loc, yaml.Mark] = field(default_factory=dict)
+    places: dict[Loc, yaml.Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     _open: set[int] = field(default_factory=set)
     _expanded: int = 0
@@ -198,7 +196,7 @@ class _Builder:
             raise _refusal(
                 self.place(node), f"aliases expand to more than {MAX_NODES:,} values", "few aliases, or none"
             )
-        self.places[loc] = self.place(node)
+        self.places[loc] = node.start_mark
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, loc)
         if id(node) in self._open:
@@ -226,12 +224,12 @@ class _Builder:
                 continue
             here = (*loc, key.value)
             if key.value in values:
-                first = self.keys[here].line
+                first = self.keys[here].line + 1
                 self.problems.append(
                     Problem(self.place(key), _dotted(here), f"given twice, first in line {first}", "it once")
                 )
                 continue
-            self.keys[here] = self.place(key)
+            self.keys[here] = key.start_mark
             values[key.value] = self.build(child, here)
         return values
 

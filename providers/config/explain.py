@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from providers.config.document import Loc
+from providers.config.places import Loc
 from providers.config.problems import Place, Problem
 from providers.wording import nearest, visible
 

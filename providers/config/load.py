@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from providers.config.document import Document, Loc, read_document, shown_path
+from providers.config.document import Document, read_document, shown_path
 from providers.config.explain import Sources, dotted, problems_of
 from providers.config.find import find_job, party_file, refuse_strangers
 from providers.config.model import JobConfig
+from providers.config.places import Loc
 from providers.config.plugins import plugin_problems
 from providers.config.problems import ConfigError, Place, Problem, in_order
 
@@ -80,8 +81,8 @@ def load_file(path: Path, layers: Layers) -> LoadedJob:
     job, party = _both(path, layers)
     values = merge(party.values, job.values) if party else job.values
     sources = Sources(
-        keys={**party.keys, **job.keys} if party else job.keys,
-        places={**party.places, **job.places} if party else job.places,
+        keys=job.keys.laid_on(party.keys) if party else job.keys,
+        places=job.places.laid_on(party.places) if party else job.places,
         top=Place(job.shown, 1, 1),
     )
     of_form = [*job.problems, *(party.problems if party else ())]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers import registry
-from providers.config.document import Loc
 from providers.config.explain import dotted
 from providers.config.load import LoadedJob
+from providers.config.places import Loc
 from providers.wording import visible
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from providers.config.document import Loc, shown_path
+from providers.config.document import shown_path
 from providers.config.load import LoadedJob
+from providers.config.places import Loc
 from providers.config.problems import Place, Problem
 from providers.config.rules import normalised
 from providers.wording import visible
@@ -25,25 +26,46 @@ class Claim:
     owner: str
     key: str
     value: str
-    place: Place
     wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A name that is taken, by whom and where."""
+
+    owner: str
+    value: str
+    place: Place
 
 
 @dataclass(slots=True)
 class Claims:
-    """What the configs that were looked at so far have taken; holds one claim a slot, however many configs share it."""
+    """What the configs that were looked at so far have taken; holds one name a slot, however many configs share it."""
 
-    _taken: dict[tuple[str, ...], Claim] = field(default_factory=dict)
+    _taken: dict[tuple[str, ...], Taken] = field(default_factory=dict)
 
     def add(self, job: LoadedJob) -> Iterator[Problem]:
-        """Take the names of one more config; yield a problem for the first that another one has already."""
+        """Take the names of one more config; yield a problem for each that another one has already."""
+        told: set[str] = set()
         for claim in _claims(job):
-            first = self._taken.setdefault(claim.slot, claim)
-            if first.owner != claim.owner:
+            first = self._taken.get(claim.slot)
+            if first is None:
+                self._taken[claim.slot] = Taken(claim.owner, claim.value, _place(job, claim.key))
+            elif first.owner != claim.owner and not _follows(claim, told, job):
+                told.add(claim.key)
                 taken = f"'{visible(claim.value)}' is taken by {first.place}"
                 same_but = f" as '{visible(first.value)}'" if first.value != claim.value else ""
-                yield Problem(claim.place, claim.key, taken + same_but, claim.wanted)
-                return
+                yield Problem(_place(job, claim.key), claim.key, taken + same_but, claim.wanted)
+
+
+def _follows(claim: Claim, told: set[str], job: LoadedJob) -> bool:
+    """Say whether a problem only repeats one that was told: a tab is the job's name unless the file says otherwise."""
+    return claim.key == "dashboard.tab" and "job" in told and ("dashboard", "tab") not in job.places
+
+
+def _place(job: LoadedJob, key: str) -> Place:
+    loc: Loc = tuple(key.split("."))
+    return job.places.get(loc) or Place(shown_path(job.path))
 
 
 def _claims(job: LoadedJob) -> Iterator[Claim]:
@@ -52,24 +74,19 @@ def _claims(job: LoadedJob) -> Iterator[Claim]:
     Sources: TestGrid config/config.go, validateAllUnique and validateReferencesExist; consumers.md section 3.
     """
     config, board = job.config, job.config.dashboard
-    own = shown_path(job.path)
-
-    def claim(slot: tuple[str, ...], owner: str, key: str, value: str, wanted: str) -> Claim:
-        loc: Loc = tuple(key.split("."))
-        return Claim(slot, owner, key, value, job.places.get(loc) or Place(own), wanted)
-
+    own = str(job.path)
     group = normalised(config.job)
     name = normalised(board.name)
-    yield claim(("group", group), own, "job", config.job, "a name that no other job has")
+    yield Claim(("group", group), own, "job", config.job, "a name that no other job has")
     tab = normalised(board.tab)
-    yield claim(("tab", name, tab), own, "dashboard.tab", board.tab, "a tab that no other job of the dashboard has")
+    yield Claim(("tab", name, tab), own, "dashboard.tab", board.tab, "a tab that no other job of the dashboard has")
     of_group = f"dashboard {board.name} of {board.group}"
     wanted = "one spelling and one group for each dashboard, and a name that no group has"
-    yield claim(("board", name), of_group, "dashboard.name", board.name, wanted)
+    yield Claim(("board", name), of_group, "dashboard.name", board.name, wanted)
     wanted = "one spelling for each group, and a name that no dashboard has"
-    yield claim(("board", normalised(board.group)), f"group {board.group}", "dashboard.group", board.group, wanted)
+    yield Claim(("board", normalised(board.group)), f"group {board.group}", "dashboard.group", board.group, wanted)
     root = f"{config.results.store.rstrip('/')}/{config.results.prefix}/"
     if root.startswith(_BUCKET):  # nobody else reads a folder
         wanted = "one prefix for each folder of a bucket, and one such folder for each prefix"
-        yield claim(("prefix", config.bucket_prefix), root, "bucket_prefix", config.bucket_prefix, wanted)
-        yield claim(("bucket", root), config.bucket_prefix, "bucket_prefix", config.bucket_prefix, wanted)
+        yield Claim(("prefix", config.bucket_prefix), root, "bucket_prefix", config.bucket_prefix, wanted)
+        yield Claim(("bucket", root), config.bucket_prefix, "bucket_prefix", config.bucket_prefix, wanted)

@@ -61,6 +61,18 @@ def test_second_job_of_a_name_is_a_problem_of_the_second(folder: Path) -> None:
     ]
 
 
+def test_every_name_that_is_taken_is_said_at_once(folder: Path) -> None:
+    (folder / "a.yaml").write_text(job("ci-a", "my-tab"), encoding="utf-8")
+    (folder / "b.yaml").write_text(job("ci-a", "my-tab"), encoding="utf-8")
+    (folder / "c.yaml").write_text(job("my-tab"), encoding="utf-8")
+
+    assert [str(p).partition(";")[0] for p in review((), search=[folder]).problems] == [
+        "b.yaml:1:6: job: 'ci-a' is taken by a.yaml:1",
+        "b.yaml:4:18: dashboard.tab: 'my-tab' is taken by a.yaml:4",
+        "c.yaml: dashboard.tab: 'my-tab' is taken by a.yaml:4",
+    ]
+
+
 def test_file_under_review_collides_with_configs_that_were_not_asked_about(folder: Path) -> None:
     (folder / "a.yaml").write_text(job("ci-a", "My Tab"), encoding="utf-8")
     (folder / "broken.yaml").write_text("- x\n", encoding="utf-8")
