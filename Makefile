@@ -16,7 +16,7 @@ SHARD ?= 1/1
 export JOB RESULTS HOSTS SHARD
 PYTEST := $(BIN)/python -m pytest
 LAB := tests/support/lab
-PACKAGES := e2e providers upload dashboard_feed
+PACKAGES := e2e providers upload jobs dashboard_feed
 
 # one that lost its Python or its command is set up again
 $(shell test -e $(READY) && ! { test -x $(BIN)/e2e && $(BIN)/python -c 'import e2e, upload'; } 2>/dev/null && rm -f $(READY))

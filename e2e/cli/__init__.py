@@ -32,6 +32,7 @@ VERBS = {
     "verify": "Check a store, job or build against every reader's rules.",
     "check": "Check job configs; say everything that is wrong.",
     "new": "Begin a config from nothing.",
+    "jobs": "Make Jenkins jobs from configs.",
     "contribute": "Write the pull requests that put jobs on the dashboards.",
     "providers": "List providers and where each binary would come from.",
     "doctor": "Check this machine: disk, Python, Go, credentials, store.",

@@ -32,6 +32,19 @@ def find_for_removal(ref: str | None) -> str:
         return find(ref, lambda state: not state.is_ended)
 
 
+def find_killed(ref: str | None) -> str | None:
+    """Return the name of the run that RUN means if it did not come to its end, None if there is none such."""
+    from e2e.lifecycle.attach import find_run
+    from e2e.settings import current_settings
+    from upload.errors import UsageError
+
+    try:
+        folder = find_run(current_settings().state, ref, wanted=lambda state: not state.is_ended)
+    except UsageError:
+        return None
+    return None if folder.read().is_ended else folder.name
+
+
 def find_live(ref: str | None) -> str:
     """Return the name of the run with a cluster that RUN means. Raises UsageError when its cluster is gone."""
     from e2e.lifecycle.attach import find_run

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from upload.errors import Outcome
 
 Command = Callable[..., Any]
+PRESETS = ("gating", "conformance", "nightly", "soak")
 LOG_FORMATS = ("auto", "live", "plain", "json")
 
 
@@ -76,6 +77,7 @@ def suite_options(command: Command) -> Command:
         click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="How many cases run at a time."),
         click.option("--skip", metavar="RE", help="Leave out cases whose title matches."),
         click.option("--focus", metavar="RE", help="Run only cases whose title matches."),
+        click.option("--preset", type=click.Choice(PRESETS), help="Which cases run, instead of the config's preset."),
         click.option("--select", metavar="EXPR", help="Marker expression, and-ed with the preset's."),
     ):
         command = option(command)

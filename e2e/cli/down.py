@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @run_argument
 @click.option("--resume", is_flag=True, help="Finish a killed run: dump, down, publish.")
 @click.option("--abort", is_flag=True, help="With --resume: publish it as aborted, not as failed.")
+@click.option("--if-killed", is_flag=True, help="With --resume: only a run that was killed; none is no error.")
 @click.option("--job", metavar="JOB|FILE", type=JobParam(), help="RUN's folder is on another computer: go by marks.")
 @log_options
 def command(run: str | None, *, job: str | None, log_format: str, verbose: bool, **how: bool) -> int:
@@ -27,16 +28,19 @@ def command(run: str | None, *, job: str | None, log_format: str, verbose: bool,
 
     With --job nothing of RUN has to be here: what carries its mark is removed from where its config makes things.
     """
-    from e2e.cli._later import find, find_for_removal, go_on
+    from e2e.cli._later import find, find_for_removal, find_killed, go_on
     from e2e.lifecycle.attach import Later, adopt_claim, take_over
 
-    resume, abort = how["resume"], how["abort"]
-    if abort and not resume:
-        raise click.UsageError("--abort belongs to --resume")
+    resume, abort, if_killed = how["resume"], how["abort"], how["if_killed"]
+    if (abort or if_killed) and not resume:
+        raise click.UsageError(f"{'--abort' if abort else '--if-killed'} belongs to --resume")
     if job is not None:
         if run is None or resume:
             raise click.UsageError("--job goes with RUN, and without --resume")
         _elsewhere(run, job, log_format=log_format, verbose=verbose)
+        return 0
+    if if_killed and (run := find_killed(run)) is None:
+        click.echo("nothing was killed", err=True)
         return 0
     name = find(run, lambda state: state.needs_work) if resume else find_for_removal(run)
 

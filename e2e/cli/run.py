@@ -26,10 +26,17 @@ KEEP = ("never", "on-failure", "always")
 @click.option("--artifacts", type=click.Path(path_type=Path), metavar="DIR", help="Empty folder for artifacts.")
 @click.option("--keep", type=click.Choice(KEEP), help="When the cluster stays up. Default: what the config says.")
 @click.option("--offline", is_flag=True, help="Open no network; a version that must be looked up is the pinned one.")
+@click.option("--untrusted", is_flag=True, help="Refuse a config that has anything executed or needs credentials.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write RUN and its addresses there once it has begun, as KEY=VALUE lines for a CI.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the steps, versions and uploads; change nothing.")
 @suite_options
 @log_options
-def command(job: str, *, dry_run: bool, log_format: str, verbose: bool, **options: Any) -> int:
+def command(job: str, *, dry_run: bool, env_file: Path | None, log_format: str, verbose: bool, **options: Any) -> int:
     """Bring a cluster up, test it, dump, take it down, publish.
 
     JOB is a config's file name without .yaml or its job: value, FILE a path. The exit code is the verdict: 0 passed,
@@ -38,6 +45,7 @@ def command(job: str, *, dry_run: bool, log_format: str, verbose: bool, **option
     \b
     e2e run local --focus 'Deployment.*roll'
     """  # noqa: D301  # click wants the character, not its name
+    from e2e.lifecycle.addresses import write_env_file
     from e2e.lifecycle.begin import begun
     from e2e.lifecycle.display import make_display
     from e2e.lifecycle.sequence import conduct
@@ -55,6 +63,8 @@ def command(job: str, *, dry_run: bool, log_format: str, verbose: bool, **option
     display = make_display(log_format, verbose=verbose)
     try:
         with begun(order, settings, display) as run:
+            if env_file is not None:
+                write_env_file(env_file, run)
             return say_ending(run, conduct(run, "run"))
     finally:
         display.close()
@@ -64,11 +74,14 @@ def _order(ref: str, options: dict[str, Any]) -> Order:
     from e2e.lifecycle.begin import Order
     from e2e.lifecycle.overrides import SuiteChanges
     from e2e.lifecycle.state import Keep
+    from e2e.lifecycle.untrusted import refuse_trust
     from providers.config import default_search, load_job
     from upload.store import open_store
 
     loaded = load_job(ref, search=default_search())
-    names = ("select", "focus", "skip", "workers")
+    if options["untrusted"]:
+        refuse_trust(loaded.config)
+    names = ("preset", "select", "focus", "skip", "workers")
     job = SuiteChanges(**{name: options[name] for name in names}).apply(loaded.config)
     return Order(
         ref=ref,

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SuiteChanges:
-    """The options ``--select``, ``--focus``, ``--skip`` and ``--workers``; None leaves the config's value."""
+    """The options ``--preset``, ``--select``, ``--focus``, ``--skip`` and ``--workers``; None leaves the config's value."""
 
+    preset: str | None = None
     select: str | None = None
     focus: str | None = None
     skip: str | None = None

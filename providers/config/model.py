@@ -23,6 +23,7 @@ from pydantic import (
 
 from providers.config import rules
 from providers.config.around import Hooks, Notify
+from providers.config.jenkins import Jenkins
 from providers.config.rules import expected
 from providers.config.schedule import cron_schedule
 from providers.config.section import Seconds, Section
@@ -228,7 +229,10 @@ class Dashboard(Section):
     group: TestGridName = Field(description="TestGrid dashboard group")
     name: TestGridName = Field(description="TestGrid dashboard: <group>-<something>")
     tab: TestGridName = Field(description="TestGrid tab")
-    alert_email: Emails | None = Field(default=None, description="whom TestGrid tells about failures")
+    site: Annotated[str, AfterValidator(rules.page_address)] | None = Field(
+        default=None, description="address of the party's site of results, which runs and Jenkins jobs link"
+    )
+    alert_email: Emails | None = Field(default=None, description="whom TestGrid and Jenkins tell about failures")
     stale_hours: int = Field(
         default=26, ge=1, le=24 * 366, description="hours without a result after which the tab is stale"
     )
@@ -265,6 +269,7 @@ class JobConfig(Section):
     )
     dashboard: Dashboard = Field(description="where TestGrid shows the job")
     defaults: Defaults = Field(default_factory=Defaults, description="keep policy and timeouts")
+    jenkins: Jenkins = Field(default_factory=Jenkins, description="how Jenkins runs it")
     hooks: Hooks = Field(default_factory=Hooks, description="commands of the party at fixed points of e2e run")
     notify: Notify = Field(default_factory=Notify, description="who is told once a run is published")
 

@@ -121,6 +121,18 @@ def _https_folder(value: str) -> str:
     return value
 
 
+def page_address(value: str) -> str:
+    """Accept the https address of a page that people open."""
+    try:
+        parts = urlsplit(value)
+        well_formed = parts.scheme == "https" and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        well_formed = False
+    if not well_formed or not re.fullmatch(r"https://[A-Za-z0-9.:/_~%?&=#+@,;-]{1,490}", value):
+        raise expected("the https:// address of a page")
+    return value
+
+
 def duration_s(value: object) -> int:
     """Return the seconds of ``30m``, ``3h``, ``90s`` or ``1h30m``. Raises a ValueError that says so."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None

@@ -29,7 +29,7 @@ from upload.errors import Outcome
 from upload.rules.table import RULES
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("e2e", "providers", "upload", "dashboard_feed")
+PACKAGES = ("e2e", "providers", "upload", "jobs", "dashboard_feed")
 MADE = re.compile(r"(<!-- made: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 ENVIRONMENTS = {"env", "environ", "environment", "variables"}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{3,}")

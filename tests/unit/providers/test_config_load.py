@@ -97,7 +97,7 @@ def test_everything_wrong_is_said_at_once_with_its_place(folder: Path) -> None:
         "on: x\n",
     )
 
-    keys = "job, description, kubernetes, provider, cluster, suite, schedule, party, contact, results, bucket_prefix, dashboard, defaults, hooks, notify"
+    keys = "job, description, kubernetes, provider, cluster, suite, schedule, party, contact, results, bucket_prefix, dashboard, defaults, jenkins, hooks, notify"
     assert found == [
         "configs/x.yaml:1:6: job: found 'Bad'; expected 3 to 63 of a-z, 0-9, '.' and '-', beginning with a letter or digit",
         "configs/x.yaml:2:13: kubernetes: found the number 1.36; expected text (in quotes if it looks like a number)",

@@ -66,11 +66,21 @@ def test_minimal_job_gets_the_documented_defaults() -> None:
             "group": "provider",
             "name": "provider-example",
             "tab": "ci-x",
+            "site": None,
             "alert_email": None,
             "stale_hours": 26,
         },
         "hooks": dict.fromkeys(("before_up", "after_up", "before_test", "after_test", "before_down")),
         "notify": {"on_failure": None, "webhook": "never"},
+        "jenkins": {
+            "label": "e2e",
+            "credentials": {},
+            "packages": [],
+            "repository": None,
+            "branch": "main",
+            "pull_label": "e2e-pull",
+            "keep_days": 60,
+        },
         "defaults": {
             "keep": "never",
             "timeouts": {

@@ -1,0 +1,1 @@
+"""Jenkins jobs from job configs: definitions for jenkins-job-builder, and configs from jobs of before. Starts nothing."""
