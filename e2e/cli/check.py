@@ -71,7 +71,7 @@ def command(ctx: click.Context, /, jobs: tuple[str, ...], form: str, base: str |
             _summarize(found, changed)
     else:
         _print_looked(looked)
-        _print(found, resolved=resolved)
+        _print(found, resolved=resolved, failed=sum(not each.is_ok for checks in looked.values() for each in checks))
         if changed is not None:
             click.echo("\n".join([f"since {base}:", *as_text(changed)]) if changed else f"since {base}: no job changes")
     if found.problems or not all(each.is_ok for checks in looked.values() for each in checks):
@@ -131,7 +131,7 @@ def _print_looked(looked: dict[str, tuple[Looked, ...]]) -> None:
                 click.echo(f"{'':{len(path) + 8}}try: {each.mend}")
 
 
-def _print(found: Review, *, resolved: bool) -> None:
+def _print(found: Review, *, resolved: bool, failed: int) -> None:
     if resolved:
         for section in _resolved(found).values():
             for value in section:
@@ -144,7 +144,8 @@ def _print(found: Review, *, resolved: bool) -> None:
     configs = f"{len(found.files)} config{'s' * (len(found.files) != 1)}"
     count = len(found.problems)
     verdict = f"{count} problem{'s' * (count != 1)}" if count else "nothing wrong"
-    click.echo(f"{configs} checked: {verdict}", err=True)
+    online = f" in {'it' if len(found.files) == 1 else 'them'}, {failed} online checks failed" if failed else ""
+    click.echo(f"{configs} checked: {verdict}{online}", err=True)
 
 
 def _costs(found: Review) -> dict[str, str]:

@@ -90,10 +90,10 @@ def test_a_run_is_taken_down_on_a_computer_that_knows_its_name_only(compute: Com
     assert len(compute.names()) == PER_RUN
 
 
-def begin(here: Here, number: str, started_s: int) -> Path:
+def begin(here: Here, number: str, started_s: int, *, prefix: str = "logs") -> Path:
     store = open_store(str(here.store))
-    claim(store, BuildRef("logs", JOB, number), Started(started_s, "node", "v1.36.3"), now_s=started_s)
-    return here.store / "logs" / JOB / number
+    claim(store, BuildRef(prefix, JOB, number), Started(started_s, "node", "v1.36.3"), now_s=started_s)
+    return here.store / prefix / JOB / number
 
 
 def test_builds_past_all_their_time_are_finished_as_aborted(here: Here) -> None:
@@ -118,3 +118,41 @@ def test_builds_past_all_their_time_are_finished_as_aborted(here: Here) -> None:
     assert (lost.parent / "latest-build.txt").read_text() == f"{lost.name}\n"
     assert [path.name for path in (alive, broken) if (path / "finished.json").exists()] == []
     assert here.e2e("verify", lost).return_value in (0, None)
+
+
+def test_builds_with_ids_that_are_no_times_are_finished_too(here: Here) -> None:
+    long_ago_s = int(time.time()) - 9 * HOUR_S
+    for number in ("8", "9", "10"):
+        begin(here, number, long_ago_s)
+    folder = here.store / "logs" / JOB
+    (folder / "9" / "finished.json").write_text('{"timestamp": 1, "result": "SUCCESS", "passed": true}')
+    (folder / "latest-build.txt").write_text("9\n")
+
+    done = here.e2e("gc", "--finish-orphans", "--yes", here.config)
+
+    assert [line.rsplit("/", 2)[-2] for line in done.stdout.splitlines()] == ["8", "10"]
+    assert json.loads((folder / "10" / "finished.json").read_text())["result"] == "ABORTED"
+    assert json.loads((folder / "9" / "finished.json").read_text())["result"] == "SUCCESS"
+
+
+def test_builds_of_pull_requests_are_finished_where_their_aliases_lead(here: Here) -> None:
+    long_ago_s = int(time.time()) - 9 * HOUR_S
+    number, other = build_number(long_ago_s), build_number(long_ago_s + 1)
+    lost = begin(here, number, long_ago_s, prefix="pr-logs/pull/kubernetes_kubernetes/12345")
+    aliases = here.store / "pr-logs" / "directory" / JOB
+    (aliases / f"{other}.txt").write_text(f"gs://somebody/pr-logs/pull/x/1/{JOB}/{other}")
+
+    done = here.e2e("gc", "--finish-orphans", "--yes", here.config)
+
+    assert [line.rstrip("/").rpartition("bucket/")[2] for line in done.stdout.splitlines()] == [
+        f"pr-logs/pull/kubernetes_kubernetes/12345/{JOB}/{number}"
+    ]
+    assert json.loads((lost / "finished.json").read_text())["result"] == "ABORTED"
+
+
+def test_builds_that_began_long_ago_are_history(here: Here) -> None:
+    began_s = int(time.time()) - 40 * 24 * HOUR_S
+    begin(here, "7", began_s)
+    (here.store / "logs" / JOB / "latest-build.txt").write_text("6\n")
+
+    assert here.e2e("gc", "--finish-orphans", here.config).stdout == ""

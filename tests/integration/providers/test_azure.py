@@ -17,12 +17,14 @@ import pytest
 
 from providers.contracts import ClusterSpec, Context
 from providers.lookout import Lookout
+from providers.machines import azure_api
 from providers.machines.azure import AzureMachines
 from providers.machines.azure_settings import AzureSettings
 from providers.testing import FolderBinaries, make_context
 from tests.support.clouds.azure import Arm, Call, Said
 from tests.support.clouds.azure_server import Served, serving
 from tests.support.clouds.azure_subscription import SUBSCRIPTION
+from tests.support.clouds.computer import tries_of
 from upload.errors import DeadlineExceeded, HarnessError, ManyErrors, ProviderError, StockoutError, UsageError
 
 SPEC = ClusterSpec(control_planes=1, nodes=2)
@@ -390,6 +392,20 @@ def test_a_delete_that_fails_for_a_while_is_tried_again(fault: Any, arm: Arm, co
     maker().delete(context())
 
     assert arm.names() == []
+
+
+def test_a_delete_that_fails_for_ten_minutes_is_tried_as_long(
+    arm: Arm, context: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = tries_of(600.0, first_s=azure_api._PAUSE_S, longest_s=azure_api._LONGEST_PAUSE_S)
+    for name in ("_PAUSE_S", "_LONGEST_PAUSE_S"):
+        monkeypatch.setattr(azure_api, name, getattr(azure_api, name) / 1000)
+    maker().ensure(SPEC, context())
+    arm.faults = [on("delete.resourceGroups", Said(409, "AnotherOperationInProgress", "in use"), times=tries)]
+
+    maker().delete(context(seconds=120))
+
+    assert (arm.names(), arm.count("delete.resourceGroups")) == ([], tries + 1)
 
 
 @pytest.mark.parametrize(

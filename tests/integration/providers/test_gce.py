@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from providers.contracts import ClusterSpec, Context
+from providers.machines import gce_removal
 from providers.machines.gce import GceMachines
 from providers.machines.gce_resources import KINDS
 from providers.machines.gce_settings import GceSettings
 from providers.testing import FolderBinaries, make_context
+from tests.support.clouds.computer import tries_of
 from tests.support.clouds.gce import PROJECT, Call, Compute, Said
 from tests.support.clouds.gce_account import write_account
 from tests.support.clouds.gce_server import serving
@@ -430,6 +432,20 @@ def test_a_delete_that_fails_for_a_while_is_tried_again(fault: Any, compute: Com
     assert compute.names() == []
 
 
+def test_a_delete_that_fails_for_ten_minutes_is_tried_as_long(
+    compute: Compute, context: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = tries_of(600.0, first_s=gce_removal._PAUSE_S, longest_s=gce_removal._LONGEST_PAUSE_S)
+    for name in ("_PAUSE_S", "_LONGEST_PAUSE_S"):
+        monkeypatch.setattr(gce_removal, name, getattr(gce_removal, name) / 1000)
+    maker().ensure(SPEC, context())
+    compute.faults = [on("networks.delete", Said(400, "resourceInUseByAnotherResource", "in use"), times=tries)]
+
+    maker().delete(context(seconds=120))
+
+    assert (compute.names(), compute.count("networks.delete")) == ([], tries + 1)
+
+
 def test_a_delete_that_fails_for_ever_is_told_and_what_is_left_has_a_name(compute: Compute, context: Contexts) -> None:
     maker().ensure(SPEC, context())
     compute.faults = [on("networks.delete", Said(400, "resourceInUseByAnotherResource", "used by a router"))]
@@ -470,11 +486,11 @@ def test_killed_in_a_phase(phase: str, kept: bool, compute: Compute, context: Co
         [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path), context.endpoint, verb],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
-    until = time.monotonic() + 40
-    while not any(c.id == f"compute.{phase}" for c in compute.calls[before:]) and time.monotonic() < until:
+    until = time.monotonic() + 100
+    while not (seen := any(c.id == f"compute.{phase}" for c in compute.calls[before:])) and time.monotonic() < until:
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
-    assert child.wait(10) == -signal.SIGKILL
+    assert (child.wait(10), seen) == (-signal.SIGKILL, True)
 
     if kept and verb == "ensure":
         maker().ensure(SPEC, context())

@@ -37,6 +37,14 @@ def compute() -> Compute:
     return Compute()
 
 
+def tries_of(seconds: float, *, first_s: float, longest_s: float) -> int:
+    """Return how often something is tried again in a time, where pauses double."""
+    tries, pause_s = 0, first_s
+    while seconds > 0:
+        seconds, tries, pause_s = seconds - pause_s, tries + 1, min(longest_s, pause_s * 2)
+    return tries
+
+
 @dataclass
 class Here:
     """A computer with one config and no run."""
