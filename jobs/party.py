@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -33,13 +33,13 @@ OFTEN: Final = "H * * * *"
 CLEANUP_MINUTES: Final = 120
 FEED_MINUTES: Final = 55  # the next one comes in an hour
 WEBHOOK: Final = ("E2E_WEBHOOK_URL", "E2E_WEBHOOK_TOKEN")
-WITHOUT_MARKS: Final = frozenset(
-    {"local", "existing", "ubuntu"}
-)  # what these make is on this machine, or is somebody's
 
 
-def party_definitions(configs: Sequence[JobConfig]) -> Iterator[Definition]:
-    """Yield the jobs of each party: a clean-up job for each set of agents and credentials, and a feed job."""
+def party_definitions(configs: Sequence[JobConfig], marking: Collection[str]) -> Iterator[Definition]:
+    """Yield the jobs of each party: a clean-up job for each set of agents and credentials, and a feed job.
+
+    ``marking``: the providers that find what they made by its mark, from any machine.
+    """
     for party, of_party in groupby(sorted(configs, key=lambda each: (each.party, each.job)), key=lambda c: c.party):
         mine = list(of_party)
         groups: dict[str, list[JobConfig]] = {}
@@ -47,13 +47,13 @@ def party_definitions(configs: Sequence[JobConfig]) -> Iterator[Definition]:
             where = (config.jenkins.label, sorted(config.jenkins.credentials.items()))
             groups.setdefault(json.dumps(where), []).append(config)
         for number, group in enumerate(groups.values(), 1):
-            yield _cleanup(f"{party}-e2e-cleanup" + (f"-{number}" if number > 1 else ""), group)
+            yield _cleanup(f"{party}-e2e-cleanup" + (f"-{number}" if number > 1 else ""), group, marking)
         if public := [config for config in mine if is_public(config)]:
             yield _feed(f"{party}-e2e-feed", public)
 
 
-def _cleanup(name: str, configs: Sequence[JobConfig]) -> Definition:
-    providers = sorted({config.provider.name for config in configs} - WITHOUT_MARKS)
+def _cleanup(name: str, configs: Sequence[JobConfig], marking: Collection[str]) -> Definition:
+    providers = sorted({config.provider.name for config in configs}.intersection(marking))
     settings = {"E2E_PROVIDERS": " ".join(providers)}
     settings |= {f"E2E_CONFIG_{number}": config_text(config) for number, config in enumerate(configs, 1)}
     return _definition(name, CLEANUP, configs, settings, {*providers} & EXTRAS)

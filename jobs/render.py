@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -36,13 +36,14 @@ KEPT_KUBECONFIG: Final = "kept.kubeconfig"
 CLUSTER_SCOPED: Final = ("cluster_scoped", "preempts", "node_ssh")  # a cluster of our own: what a soak may touch
 
 
-def definitions(jobs: Sequence[LoadedJob], *, is_all: bool) -> tuple[Definition, ...]:
+def definitions(jobs: Sequence[LoadedJob], *, is_all: bool, marking: Collection[str] = ()) -> tuple[Definition, ...]:
     """Return the Jenkins jobs, by name. Those of a party, which need all its configs, are made if these are all.
 
+    ``marking``: the providers that find what they made by its mark, from any machine.
     Raises: UsageError when two have one name.
     """
     made = [each for job in jobs for each in _of_config(job)]
-    made += party_definitions([job.config for job in jobs]) if is_all else ()
+    made += party_definitions([job.config for job in jobs], marking) if is_all else ()
     for name, count in Counter(each.name for each in made).items():
         if count > 1:
             raise UsageError(f"two Jenkins jobs would be named {name}", hint="rename the config's job")

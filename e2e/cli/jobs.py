@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Command = Callable[..., object]
 
 
+LARGEST_BYTES = 1 << 20
+
+
 def _jobs_argument(command: Command) -> Command:
     return click.argument("refs", metavar="[JOB|FILE]...", nargs=-1, type=JobParam())(command)
 
@@ -115,14 +118,60 @@ def update(refs: tuple[str, ...], conf: Path, applied: Path | None) -> None:
         save(to_xml(rendered), applied)
 
 
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the config here.")
+def import_(file: Path, out: Path | None) -> None:
+    """Make a config of a job of another tool; name what of it has no counterpart.
+
+    FILE has a kubetest2 command line, or the environment that e2e-runner.sh took in 2016: E2E_UP, E2E_TEST,
+    GINKGO_TEST_ARGS, JENKINS_PUBLISHED_VERSION, … as a shell exports it or a job's properties say. `-` is standard input.
+    Nothing of it is executed. The config passes `e2e check` over the party.yaml of the working folder.
+    """
+    from jobs.imported import import_job
+    from providers.config import default_search
+    from upload.errors import UsageError
+
+    made = import_job(_read(file), search=default_search())
+    for what, why in made.notes:
+        click.echo(f"no counterpart: {what}: {why}", err=True)
+    if out is None:
+        click.echo(made.text().decode("ascii"), nl=False)
+        return
+    try:
+        with out.open("xb") as target:
+            target.write(made.text())
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written: {error.strerror}", hint="give another --out") from error
+
+
+def _read(file: Path) -> str:
+    from upload.errors import UsageError
+
+    try:
+        with click.open_file(str(file), "rb") as source:
+            content: bytes = source.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    if len(content) > LARGEST_BYTES:
+        raise UsageError(f"{file}: larger than {LARGEST_BYTES} bytes")
+    return content.decode("utf-8", errors="replace")
+
+
 def _definitions(refs: tuple[str, ...]) -> tuple[Definition, ...]:
     """Return the Jenkins jobs of the configs that are named, or of all. Raises: ConfigError with all that is wrong."""
     from jobs.render import definitions
     from providers.config import default_search
     from providers.config.problems import ConfigError
     from providers.config.review import review
+    from providers.registry import make_provider
 
     found = review(refs, search=default_search())
     if found.problems:
         raise ConfigError(found.problems, hint="e2e check")
-    return definitions(tuple(found.jobs), is_all=not refs)
+    jobs = tuple(found.jobs)
+    choices = [job.config.provider for job in jobs]
+    marking = {
+        each.name for each in choices if hasattr(make_provider(each.name, each.settings), "marked")
+    }  # FindsMarked
+    return definitions(jobs, is_all=not refs, marking=marking)

@@ -39,7 +39,7 @@ def load(path: Path, folder: Path) -> LoadedJob:
 
 
 def render(*jobs: LoadedJob) -> dict[str, bytes]:
-    return to_xml(documents(definitions(jobs, is_all=True)))
+    return to_xml(documents(definitions(jobs, is_all=True, marking=("gce", "azure"))))
 
 
 def shells(xml: bytes) -> list[str]:
@@ -214,3 +214,29 @@ def test_pins_are_the_versions_of_the_lock_without_hashes() -> None:
 
     assert all(re.match(r"[a-z0-9][a-z0-9.-]*==[^ ]+( ; .+)?$", line) for line in found), found
     assert any(line.startswith("click==") for line in found)
+
+
+def test_step_after_a_build_has_the_credentials_and_removes_its_copy(tmp_path: Path) -> None:
+    """Jenkins takes them away before: the file, and the variables."""
+    steps = shells(render(load(FIXTURES / "pull.yaml", tmp_path))["ci-kubernetes-e2e-local-mine"])
+    keep, finish = (next(text for text in steps if word in text) for word in ("umask 077", "--if-killed"))
+    workspace, secret_file = tmp_path / "agent" / "job", tmp_path / "secret"
+    (workspace / ".venv" / "bin").mkdir(parents=True)
+    (workspace / ".venv" / "requirements").touch()
+    python = workspace / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\ncat "$E2E_SSH_IDENTITY"; echo "$E2E_SUDO_PASSWORD"; echo "$@"\n')
+    python.chmod(0o755)
+    secret_file.write_text("the key\n")
+    base = {"PATH": "/usr/bin:/bin", "WORKSPACE": str(workspace)}
+    bound = base | {"E2E_SSH_IDENTITY": str(secret_file), "E2E_SUDO_PASSWORD": "it's $HOME"}
+    kept = tmp_path / "agent" / "job@tmp" / "e2e"
+
+    subprocess.run(["bash", "-c", keep], env=bound, check=True, timeout=60)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (kept, *kept.iterdir())}
+    secret_file.unlink()
+    done = subprocess.run(["bash", "-c", finish], env=base, capture_output=True, text=True, timeout=60, check=False)
+
+    assert modes == {"e2e": 0o700, "E2E_SSH_IDENTITY": 0o600, "E2E_SUDO_PASSWORD": 0o600}
+    down = "-P -m e2e down ci-kubernetes-e2e-local-mine --resume --abort --if-killed --log-format plain"
+    assert (done.returncode, done.stdout) == (0, f"the key\nit's $HOME\n{down}\n"), done.stderr
+    assert not kept.exists()
