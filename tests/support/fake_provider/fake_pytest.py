@@ -38,7 +38,7 @@ def write_junit(*failed: str) -> None:
 
 
 def main() -> int:
-    behaviour = option("--e2e-focus")
+    behaviour = os.environ.get("FAKE_BEHAVIOUR") or option("--e2e-focus")  # the one that the next build of a job has
     if option("-m").endswith("and serial") or behaviour == "nothing":
         print("nothing to do")
         return 5
