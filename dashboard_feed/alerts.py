@@ -13,7 +13,7 @@ from dashboard_feed.testgrid.alerts import AlertRule, RowAlert, alert_of
 from dashboard_feed.testgrid.cells import Rows, make_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 NAME_CHARS = 500
 _UNREADABLE = {"build.unreadable", "object.unreadable"}  # the store said no: such a build says nothing of its tests
@@ -75,13 +75,26 @@ class Watched:
     job_ids: frozenset[str]
 
 
-def watch(buckets: Sequence[Bucket], rule: AlertRule, *, stale_after_s: int, now_s: int) -> Watched:
+def watch(
+    buckets: Sequence[Bucket],
+    rule: AlertRule,
+    *,
+    stale_after_s: int,
+    now_s: int,
+    made: Mapping[str, Rows] | None = None,
+) -> Watched:
     """Return the alerts of everything that was read.
 
     A job of which nothing could be read is not looked at: silence of a bucket is a finding and closes nothing.
+    ``made``: rows that were made of all builds of a job already, by its id.
     """
+    made = made or {}
     jobs = [job for bucket in buckets for job in bucket.jobs if _is_read(bucket, job)]
-    alerts = [alert for job in jobs for alert in _alerts(job, rule, stale_after_s=stale_after_s, now_s=now_s)]
+    alerts = [
+        alert
+        for job in jobs
+        for alert in _alerts(job, rule, made.get(job_id(job)), stale_after_s=stale_after_s, now_s=now_s)
+    ]
     return Watched(tuple(alerts), frozenset(job_id(job) for job in jobs))
 
 
@@ -100,14 +113,14 @@ def _is_read(bucket: Bucket, job: Job) -> bool:
     return job.name not in unreadable
 
 
-def _alerts(job: Job, rule: AlertRule, *, stale_after_s: int, now_s: int) -> Iterator[Alert]:
+def _alerts(job: Job, rule: AlertRule, made: Rows | None, *, stale_after_s: int, now_s: int) -> Iterator[Alert]:
     times = [build.at_s if build.at_s is not None else number_s(build.number) for build in job.builds]
     newest_s = max((at_s for at_s in times if at_s is not None), default=None)
     builds = [build for build in job.builds if not _UNREADABLE & {finding.rule for finding in build.findings}]
     is_stale = newest_s is None or now_s - newest_s > stale_after_s
     if is_stale and (not job.builds or builds[:1] == list(job.builds[:1])):
         yield _alert(job, AlertKind.STALE, latest_bad=point_of(builds[0]) if builds else None)
-    rows = make_rows(builds, now_s)
+    rows = made if made and len(builds) == len(job.builds) else make_rows(builds, now_s)
     for name, cells in rows.cells.items():
         if found := alert_of(cells, rule):
             yield _failing(job, rows, name, found)

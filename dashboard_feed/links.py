@@ -23,6 +23,8 @@ INDEX_JSON = "index.json"
 ALERTS_ATOM = "alerts.atom"
 STYLE = "static/site.css"
 SCRIPT = "static/site.js"
+READ = "read.js"
+"""The script that says when the buckets were read: in no page, since every page would change with it."""
 
 
 def grid_page(job: Job) -> str:

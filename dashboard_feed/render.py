@@ -101,6 +101,7 @@ def _environment() -> jinja2.Environment:
         "CLUSTERS": links.CLUSTERS,
         "REGRESSIONS": links.REGRESSIONS,
         "TESTS_JSON": links.TESTS_JSON,
+        "READ": links.READ,
     }
     return environment
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dashboard_feed import build_pages, folder, links, outlets, pages
-from dashboard_feed.alerts import watch
+from dashboard_feed.alerts import job_id, watch
 from dashboard_feed.cluster_page import cluster_files
 from dashboard_feed.collect import GRID_BUILDS, read_bucket
 from dashboard_feed.history import render_tests_json, suites
+from dashboard_feed.kept import read_kept
 from dashboard_feed.regressions import find_regressions
-from dashboard_feed.render import Renderer, static_files
+from dashboard_feed.render import Renderer, script_of, static_files
 from dashboard_feed.summary import STALE_AFTER_S, by_urgency, summarize
 from dashboard_feed.testgrid.alerts import AlertRule
 from dashboard_feed.testgrid.files import testgrid_files
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dashboard_feed.buckets import BucketSpec
     from dashboard_feed.builds import Bucket
     from upload.model import Finding
+    from upload.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,29 @@ def build_site(buckets: Sequence[BucketSpec], out: Path, *, match: str | None, n
     """
     wanted = job_pattern(match)
     with folder.locked(out):
-        read = tuple(read_bucket(spec, match=wanted, now_s=now_s) for spec in buckets)
-        files = render_site(read, out, match=match, now_s=now_s)
-        written = folder.replace(out, files)
+        return _put(tuple(read_bucket(spec, match=wanted, now_s=now_s) for spec in buckets), out, match, now_s)
+
+
+def build_kept_site(
+    buckets: Sequence[BucketSpec], warehouse: Store, out: Path, *, match: str | None, now_s: int
+) -> SiteSummary:
+    """Make the site of what a warehouse holds of the buckets in ``out``; no bucket is read.
+
+    Raises: as ``build_site``, and ResultsError when there is no warehouse.
+    """
+    wanted = job_pattern(match)
+    with folder.locked(out):
+        return _put(read_kept(warehouse, buckets, match=wanted, now_s=now_s), out, match, now_s)
+
+
+def _put(read: tuple[Bucket, ...], out: Path, match: str | None, now_s: int) -> SiteSummary:
+    files = render_site(read, out, match=match, now_s=now_s)
     return SiteSummary(
         index=out / links.INDEX,
         jobs=sum(len(bucket.jobs) for bucket in read),
         builds=sum(len(job.builds) for bucket in read for job in bucket.jobs),
         pages=sum(1 for path in files if path.endswith(".html")),
-        written=written,
+        written=folder.replace(out, files),
         findings=tuple(finding for bucket in read for finding in pages.findings_of(bucket)),
     )
 
@@ -69,9 +85,11 @@ def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_
     summaries = by_urgency([summarize(job, now_s, builds=GRID_BUILDS) for job in jobs])
     whole = pages.Whole(tuple(buckets), tuple(summaries), suites(buckets, now_s), match)
     files = static_files()
+    files[links.READ] = script_of("e2eRead", now_s)
     files[links.TESTS_JSON] = render_tests_json(buckets, now_s)
     files[links.INDEX] = pages.index_page(renderer, whole)
-    alerts = watch(buckets, AlertRule(), stale_after_s=STALE_AFTER_S, now_s=now_s).alerts
+    made = {job_id(summary.job): summary.meter.rows for summary in summaries}
+    alerts = watch(buckets, AlertRule(), stale_after_s=STALE_AFTER_S, now_s=now_s, made=made).alerts
     files[links.INDEX_JSON] = outlets.index_json(summaries, alerts, now_s)
     files[links.ALERTS_ATOM] = outlets.alerts_atom(renderer, summaries, alerts)
     files[links.REGRESSIONS] = pages.regressions_page(renderer, find_regressions(buckets))

@@ -37,17 +37,23 @@ command.add_command(load)
 @command.command("build")
 @click.argument("buckets_yaml", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the site.")
+@click.option("--warehouse", metavar="URI", help="Take the builds from what was collected here, and read no bucket.")
 @click.option("--match", metavar="RE", help="Only jobs whose prefix:name holds this regular expression.")
-def build(buckets_yaml: Path, out: Path, match: str | None) -> None:
+def build(buckets_yaml: Path, out: Path, warehouse: str | None, match: str | None) -> None:
     """Read every bucket of BUCKETS_YAML; write tests.json, the 24-hour pages and the site into a folder.
 
     A bucket that is broken costs itself a finding and does not stop the others.
     """
     from dashboard_feed.buckets import read_buckets
     from dashboard_feed.show import count
-    from dashboard_feed.site import build_site
+    from dashboard_feed.site import build_kept_site, build_site
+    from upload.store import open_store
 
-    made = build_site(read_buckets(buckets_yaml), out, match=match, now_s=int(time.time()))
+    specs, now_s = read_buckets(buckets_yaml), int(time.time())
+    if warehouse is None:
+        made = build_site(specs, out, match=match, now_s=now_s)
+    else:
+        made = build_kept_site(specs, open_store(warehouse, anonymous_too=True), out, match=match, now_s=now_s)
     tell_findings(made.findings, rest=", on the first page")
     counts = ", ".join((count(made.jobs, "job"), count(made.builds, "build"), count(made.pages, "page")))
     click.echo(f"{counts} ({count(made.written, 'file')} written)")

@@ -191,7 +191,7 @@ def test_pages_hold_only_the_tags_and_attributes_of_the_templates(site: Path) ->
             for tag, found in Tags(content).found:
                 tags.add(tag)
                 attributes |= set(found)
-                assert tag != "script" or re.fullmatch(r"(\.\./)*static/site\.js|grid\.js", found["src"] or "")
+                assert tag != "script" or re.fullmatch(r"(\.\./)*(static/site|read)\.js|grid\.js", found["src"] or "")
 
     own = {tag for path in TEMPLATES.glob("*.html") for tag in re.findall(r"<([a-z0-9]+)", path.read_text())}
     assert tags <= own
