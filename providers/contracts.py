@@ -344,6 +344,17 @@ class MakesMachines(Protocol):
     makes_machines: ClassVar[bool]
 
 
+class BalancesApi(Protocol):
+    """An ability that a maker may have: one address for several control planes. Without it a machine of the cluster has it.
+
+    A control plane that has not joined must not be behind the address: where machines take packets to it for their own,
+    it would reach only itself.
+    """
+
+    def balance(self, names: Sequence[str], spec: ClusterSpec, ctx: Context) -> str:
+        """Have at least these control planes behind the address, and return its host; the port is that of API servers."""
+
+
 class NamesPrograms(Protocol):
     """An ability that a provider may have: say which programs ``up`` will ask for.
 

@@ -15,6 +15,7 @@ ACTIONS: tuple[tuple[str, Callable[[Site], None]], ...] = (
     ("First control plane", init.init),
     ("Kubeconfig", init.fetch_kubeconfig),
     ("Join control planes", join.join_control_planes),
+    ("Endpoint of all control planes", balancer.widen),
     ("Join workers", join.join_workers),
     ("Service network", services.wait),
     ("Pod network", pods.connect),

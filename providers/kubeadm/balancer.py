@@ -32,6 +32,12 @@ def serve(site: Site) -> None:
         serve_endpoint(site.first, {m.name: host_port(m.address, API_PORT) for m in members})
 
 
+def widen(site: Site) -> None:
+    """Have every control plane, now that all have joined, stand behind the address that the maker of machines gave."""
+    if site.widen:
+        site.widen([marker.node.name for marker in site.control_planes])
+
+
 def serve_endpoint(marker: Marker, servers: Mapping[str, str], *, port: int = PORT) -> None:
     """Serve control planes at a port of a machine. Called again with others, it goes over to them; connections stay.
 

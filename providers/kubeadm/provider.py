@@ -177,7 +177,17 @@ class KubeadmProvider:
 
     def _balanced(self, spec: ClusterSpec) -> bool:
         """Say whether the endpoint of several control planes is served by the first machine."""
+        return self._wants_endpoint(spec) and not hasattr(self.maker, "balance")
+
+    def _wants_endpoint(self, spec: ClusterSpec) -> bool:
         return not self._settings.control_plane_endpoint and spec.control_planes > 1
+
+    def _widen(self, spec: ClusterSpec, ctx: Context) -> Callable[[Sequence[str]], str] | None:
+        """Return what has control planes stand behind the maker's address; None where there is none."""
+        balance = getattr(self.maker, "balance", None)  # BalancesApi
+        if balance is None or not self._wants_endpoint(spec):
+            return None
+        return lambda names: str(balance(names, spec, ctx))
 
     def _site(self, spec: ClusterSpec, ctx: Context, reach: Reach, markers: Mapping[str, Marker]) -> Site:
         from providers.kubeadm import balancer
@@ -187,8 +197,11 @@ class KubeadmProvider:
         for secret in (bootstrap.token, bootstrap.token_secret, bootstrap.certificate_key):
             ctx.keep_secret(secret)
         first = reach.machines[0]
+        balanced, widen = self._balanced(spec), self._widen(spec, ctx)
         given = self._settings.control_plane_endpoint
-        balanced = self._balanced(spec)
+        if widen:
+            with ctx.steps.step("Address of the control planes"):
+                given = host_port(widen([first.name]), API_PORT)
         port = balancer.PORT if balanced else API_PORT
         server = given or host_port(first.endpoint.host, port)
         names = {machine.endpoint.host for machine in reach.machines if machine.role == "control-plane"}
@@ -211,7 +224,7 @@ class KubeadmProvider:
             archives=_archives(ctx),
             fetched=self._settings.programs == "fetched",
         )
-        return Site(plan, ctx, markers, supplies, server, bootstrap)
+        return Site(plan, ctx, markers, supplies, server, bootstrap, widen)
 
     def _upgraded(self, site: Site, spec: ClusterSpec) -> Site | None:
         """Return the same machines with the version that they are upgraded to, or None."""

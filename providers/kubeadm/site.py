@@ -29,7 +29,10 @@ class Supplies:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The machines of one cluster, control planes first, and what the actions need. ``server``: the API's address for us."""
+    """The machines of one cluster, control planes first, and what the actions need. ``server``: the API's address for us.
+
+    ``widen``: has control planes stand behind the address that the maker gave, if it gives one.
+    """
 
     plan: ClusterPlan
     ctx: Context
@@ -37,6 +40,7 @@ class Site:
     supplies: Supplies
     server: str
     bootstrap: Bootstrap = field(repr=False)
+    widen: Callable[[Sequence[str]], str] | None = None
 
     @property
     def control_planes(self) -> tuple[Marker, ...]:

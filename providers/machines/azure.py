@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from providers.contracts import ClusterSpec, Context, Machine, Resource
 from providers.lookout import Cost, Looked, Lookout, Marked
 from providers.machines.azure_api import ENDPOINT, AzureApi
+from providers.machines.azure_balancer import address_of, balance
 from providers.machines.azure_looks import fates, save_consoles
 from providers.machines.azure_preflight import Outlook
 from providers.machines.azure_removal import check_ours, find, left_in, remove
@@ -84,6 +85,14 @@ class AzureMachines:
         machines = self._shown(api, mark, spec)
         self._ready(Reach(self.access(ctx), machines), ctx)
         return machines
+
+    def balance(self, names: Sequence[str], spec: ClusterSpec, ctx: Context) -> str:
+        """Have at least these control planes behind one address, and return it. Raises: ProviderError."""
+        api, mark = self._api(ctx), self._mark(ctx)
+        runner = runner_cidr(self._settings.runner_cidr, ctx.variables)
+        peers = [address_of(api, mark, node) for node, _ in nodes_of(spec)]
+        rules = rules_body(self._settings, mark, runner_cidr=runner, pod_cidr=spec.pod_cidr, peers=peers)
+        return balance(api, self._settings, mark, names, rules)
 
     def access(self, ctx: Context) -> Access:
         """Return how one logs in: by the key that was made for the run and goes with its folder."""

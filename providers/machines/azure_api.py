@@ -241,12 +241,12 @@ def _fetched(uri: str, what: str) -> str:
     end, read = b"", 0
     with client:
         try:
-            answer = client.send_request(HttpRequest("GET", uri), stream=True)
-            answer.raise_for_status()
-            for block in answer.iter_bytes():
-                end, read = (end + block)[-CONSOLE_BYTES:], read + len(block)
-                if read > LONGEST_BYTES:
-                    break
+            with client.send_request(HttpRequest("GET", uri), stream=True) as answer:  # else its connection stays open
+                answer.raise_for_status()
+                for block in answer.iter_bytes():
+                    end, read = (end + block)[-CONSOLE_BYTES:], read + len(block)
+                    if read > LONGEST_BYTES:
+                        break
         except failures() as error:
             raise ProviderError(f"{what}: {type(error).__name__} of the storage") from None
     return end.decode("utf-8", "replace")

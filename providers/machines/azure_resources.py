@@ -6,6 +6,7 @@ looked for and deleted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from providers.machines.places import Place
 from providers.ssh.access import SSH_PORT
 
 GROUP = "group"
+API = "api"  # the role of what belongs to the load balancer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,16 @@ NETWORK = Kind("network", "virtual_networks", "virtual network")
 RULES = Kind("network", "network_security_groups", "network security group")
 ADDRESS = Kind("network", "public_ip_addresses", "public address")
 LINK = Kind("network", "network_interfaces", "network interface")
+BALANCER = Kind("network", "load_balancers", "load balancer")
 MACHINE = Kind("compute", "virtual_machines", "machine")
-KINDS = (NETWORK, RULES, ADDRESS, LINK, MACHINE)  # all that is made in a run's group; a disk comes with its machine
+KINDS = (
+    NETWORK,
+    RULES,
+    ADDRESS,
+    LINK,
+    BALANCER,
+    MACHINE,
+)  # all that is made in a run's group; a disk comes with its machine
 
 
 def group_filter(mark: Mark | None) -> str:
@@ -54,8 +64,13 @@ def network_body(settings: AzureSettings, mark: Mark) -> dict[str, Any]:
     return {**_marked(settings, mark), "properties": {"addressSpace": space, "subnets": [subnet]}}
 
 
-def rules_body(settings: AzureSettings, mark: Mark, *, runner_cidr: str, pod_cidr: str) -> dict[str, Any]:
-    """Return what is let in: SSH and the API server from the runner; everything between machines, pods included."""
+def rules_body(
+    settings: AzureSettings, mark: Mark, *, runner_cidr: str, pod_cidr: str, peers: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what is let in: SSH and the API server from the runner; everything between machines, pods included.
+
+    ``peers``: the machines' own public addresses, from which they come to a load balancer.
+    """
     common = {"direction": "Inbound", "access": "Allow", "sourcePortRange": "*", "destinationAddressPrefix": "*"}
     ports = [str(port) for port in sorted({SSH_PORT, API_PORT, BALANCER_PORT})]
     runner = {
@@ -73,6 +88,9 @@ def rules_body(settings: AzureSettings, mark: Mark, *, runner_cidr: str, pod_cid
         "destinationPortRange": "*",
     }
     rules = [{"name": "runner", "properties": runner}, {"name": "nodes", "properties": nodes}]
+    if peers:
+        api = {"priority": 120, "protocol": "Tcp", "destinationPortRange": str(API_PORT)}
+        rules.append({"name": "peers", "properties": {**common, **api, "sourceAddressPrefixes": sorted(peers)}})
     return {**_marked(settings, mark), "properties": {"securityRules": rules}}
 
 
@@ -82,15 +100,49 @@ def address_body(settings: AzureSettings, mark: Mark) -> dict[str, Any]:
     return {**_marked(settings, mark), "sku": {"name": "Standard"}, "properties": allocated}
 
 
-def link_body(settings: AzureSettings, mark: Mark, node: str) -> dict[str, Any]:
-    """Return a machine's network interface; what it forwards are the packets of its pods."""
+def balancer_body(settings: AzureSettings, mark: Mark) -> dict[str, Any]:
+    """Return the load balancer of the API servers. Whom it hands on to is told by their network interfaces.
+
+    Machines go out by their own addresses, so it takes no part in that.
+    """
+    own, networks = _balancer(settings, mark), _networks(settings, mark)
+    front = {"publicIPAddress": {"id": f"{networks}/publicIPAddresses/{mark.name(API)}"}}
+    probe = {"protocol": "Tcp", "port": API_PORT, "intervalInSeconds": 5, "probeThreshold": 2}
+    rule = {
+        "frontendIPConfiguration": {"id": f"{own}/frontendIPConfigurations/{API}"},
+        "backendAddressPool": {"id": f"{own}/backendAddressPools/{API}"},
+        "probe": {"id": f"{own}/probes/{API}"},
+        "protocol": "Tcp",
+        "frontendPort": API_PORT,
+        "backendPort": API_PORT,
+        "idleTimeoutInMinutes": 30,
+        "enableTcpReset": True,
+        "disableOutboundSnat": True,
+    }
+    properties = {
+        "frontendIPConfigurations": [{"name": API, "properties": front}],
+        "backendAddressPools": [{"name": API}],
+        "probes": [{"name": API, "properties": probe}],
+        "loadBalancingRules": [{"name": API, "properties": rule}],
+    }
+    return {**_marked(settings, mark), "sku": {"name": "Standard"}, "properties": properties}
+
+
+def link_body(settings: AzureSettings, mark: Mark, node: str, *, balanced: bool = False) -> dict[str, Any]:
+    """Return a machine's network interface; what it forwards are the packets of its pods.
+
+    ``balanced``: the load balancer hands on to it.
+    """
     networks = _networks(settings, mark)
-    ip = {
+    ip: dict[str, Any] = {
         "primary": True,
         "privateIPAllocationMethod": "Dynamic",
         "subnet": {"id": f"{networks}/virtualNetworks/{mark.name('net')}/subnets/nodes"},
         "publicIPAddress": {"id": f"{networks}/publicIPAddresses/{mark.name(node)}"},
     }
+    if balanced:
+        pool = f"{_balancer(settings, mark)}/backendAddressPools/{API}"
+        ip["loadBalancerBackendAddressPools"] = [{"id": pool}]
     properties = {
         "enableIPForwarding": True,
         "networkSecurityGroup": {"id": f"{networks}/networkSecurityGroups/{mark.name('rules')}"},
@@ -129,6 +181,10 @@ def machine_body(settings: AzureSettings, mark: Mark, node: str, place: Place, *
         properties |= {"priority": "Spot", "evictionPolicy": "Deallocate", "billingProfile": {"maxPrice": -1}}
     zones = {"zones": [place.zone]} if settings.zones else {}
     return {**_marked(settings, mark), **zones, "properties": properties}
+
+
+def _balancer(settings: AzureSettings, mark: Mark) -> str:
+    return f"{_networks(settings, mark)}/loadBalancers/{mark.name(API)}"
 
 
 def _networks(settings: AzureSettings, mark: Mark) -> str:

@@ -17,10 +17,13 @@ from tests.support.clouds.machines import Login, Machines, OnlyAddresses
 
 GROUPS = "resourceGroups"
 MACHINES, LINKS = "virtualMachines", "networkInterfaces"
+BALANCERS = "loadBalancers"
 NETWORKS, RULES, ADDRESSES, DISKS = "virtualNetworks", "networkSecurityGroups", "publicIPAddresses", "disks"
-NAMESPACES = dict.fromkeys((NETWORKS, RULES, ADDRESSES, LINKS), "Microsoft.Network") | dict.fromkeys(
+NAMESPACES = dict.fromkeys((NETWORKS, RULES, ADDRESSES, LINKS, BALANCERS), "Microsoft.Network") | dict.fromkeys(
     (MACHINES, DISKS), "Microsoft.Compute"
 )
+
+POOLS = "loadBalancerBackendAddressPools"
 
 Key = tuple[str, str, str]  # group, type, name; the type of a group itself is GROUPS and its name is empty
 
@@ -145,7 +148,8 @@ class Arm:
         self._check_references(call.group, kind, call.body)
         if kind == MACHINES:
             self._check_machine(key, call.body, there)
-        self._put(key, call.body, "Updating" if there else "Creating")
+        body = _kept(there, call.body) if kind == LINKS and there else call.body
+        self._put(key, body, "Updating" if there else "Creating")
         error = bent.get("error")
         end = (lambda: self._failed(key)) if error else (lambda: self._ready(key))
         return Answer(200 if there else 201, self.resources[key], self._operate(end, bent))
@@ -249,7 +253,7 @@ class Arm:
         properties = self.resources[key]["properties"]
         was, properties["provisioningState"] = properties["provisioningState"], "Succeeded"
         if kind == ADDRESSES and was == "Creating":
-            properties["ipAddress"] = "198.51.100.1"
+            properties["ipAddress"] = f"198.51.100.{next(self._numbers) % 250 + 1}"
         if kind != MACHINES or was != "Creating":
             return
         wire = self.machines.boot(name, _login(properties))
@@ -300,7 +304,10 @@ class Arm:
         if kind == LINKS:
             ip = properties["ipConfigurations"][0]["properties"]
             subnet = {"id": ip["subnet"]["id"].partition("/subnets/")[0]}
-            links = [subnet, ip["publicIPAddress"], properties["networkSecurityGroup"]]
+            pools = [{"id": each["id"].partition("/backendAddressPools/")[0]} for each in ip.get(POOLS, ())]
+            links = [subnet, ip["publicIPAddress"], properties["networkSecurityGroup"], *pools]
+        if kind == BALANCERS:
+            links = [each["properties"]["publicIPAddress"] for each in properties["frontendIPConfigurations"]]
         if kind == MACHINES:
             links = [{"id": each["id"]} for each in properties["networkProfile"]["networkInterfaces"]]
         for each in links:
@@ -333,6 +340,17 @@ class Arm:
             if link(key) == to["id"]:
                 return shown
         raise Said(400, "InvalidResourceReference", f"Resource {to['id']} referenced by resource was not found.")
+
+
+def _kept(there: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network interface that is changed: what only the service sets stays."""
+    kept = copy.deepcopy(dict(body))
+    if machine := there["properties"].get("virtualMachine"):
+        kept["properties"]["virtualMachine"] = machine
+    before = there["properties"]["ipConfigurations"][0]["properties"]
+    if address := before.get("privateIPAddress"):
+        kept["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] = address
+    return kept
 
 
 def link(key: Key) -> str:

@@ -22,6 +22,7 @@ import trustme
 
 from tests.support.clouds.azure import (
     ADDRESSES,
+    BALANCERS,
     GROUPS,
     LINKS,
     MACHINES,
@@ -48,6 +49,7 @@ _MODELS = {
     RULES: ("network", "NetworkSecurityGroup"),
     ADDRESSES: ("network", "PublicIPAddress"),
     LINKS: ("network", "NetworkInterface"),
+    BALANCERS: ("network", "LoadBalancer"),
     MACHINES: ("compute", "VirtualMachine"),
 }
 _VIEW = ("compute", "VirtualMachineInstanceView")
