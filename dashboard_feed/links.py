@@ -60,6 +60,11 @@ def relative(page: str, target: str) -> str:
     return quote(posixpath.relpath(target, posixpath.dirname(page) or "."), safe="/~=")
 
 
+def public_href(address: str) -> str:
+    """Return where a browser finds an object of a world-readable bucket; another address stays as it is."""
+    return f"{GS_HOST}/{quote(address[5:], safe='/')}" if address.startswith("gs://") else address
+
+
 def web_href(address: str) -> str:
     """Return an address that a bucket names if it is a plain web address, else nothing.
 
@@ -80,11 +85,11 @@ class ObjectLinks:
     """Links from pages to the objects of one bucket.
 
     ``uri`` is the bucket's, ``site`` the folder of the site: a ``file://`` bucket is linked relative to the page,
-    so that both can be moved together.
+    so that both can be moved together. None: the site lies in no folder, and such objects cannot be linked.
     """
 
     uri: str
-    site: Path
+    site: Path | None
 
     def href(self, page: str, path: str) -> str:
         """Return the link from ``page`` to the object at ``path`` below the bucket, or nothing when none is safe."""
@@ -93,6 +98,8 @@ class ObjectLinks:
         try:
             if self.uri.startswith("gs://"):
                 return "" if path.endswith("/") else f"{GS_HOST}/{quote(self.uri[5:] + path, safe='/')}"
+            if self.site is None:
+                return ""
             target = Path(unquote(urlsplit(self.uri).path)) / path
             folder = (self.site / page).parent
             return quote(os.fsencode(os.path.relpath(target, folder)), safe="/") + ("/" if path.endswith("/") else "")

@@ -24,7 +24,7 @@ class Here:
     """Where a page stands, so that templates can ask for links from it."""
 
     page: str
-    site: Path
+    site: Path | None
 
     def to(self, target: str) -> str:
         """Return the link to another file of the site."""
@@ -36,9 +36,9 @@ class Here:
 
 
 class Renderer:
-    """The templates of the site, for one site folder and one moment. ``now_s``: UTC epoch."""
+    """The templates of the site, for one site folder (None: none is near the buckets) and one moment. ``now_s``: UTC epoch."""
 
-    def __init__(self, site: Path, now_s: int) -> None:
+    def __init__(self, site: Path | None, now_s: int) -> None:
         self.site = site
         self.now_s = now_s
         self.environment = _environment()

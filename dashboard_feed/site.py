@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dashboard_feed import build_pages, folder, links, outlets, pages
+from dashboard_feed import build_pages, folder, hosted, links, outlets, pages
 from dashboard_feed.alerts import job_id, watch
 from dashboard_feed.cluster_page import cluster_files
 from dashboard_feed.collect import GRID_BUILDS, read_bucket
@@ -20,7 +20,7 @@ from dashboard_feed.testgrid.files import testgrid_files
 from upload.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dashboard_feed.buckets import BucketSpec
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SiteSummary:
-    """What a build of the site did. ``index`` is the page to open; ``written`` counts files that changed."""
+    """What a build of the site did. ``index`` is the address of the page to open; ``written`` counts files that changed."""
 
-    index: Path
+    index: str
     jobs: int
     builds: int
     pages: int
@@ -41,46 +41,61 @@ class SiteSummary:
     findings: tuple[Finding, ...]
 
 
-def build_site(buckets: Sequence[BucketSpec], out: Path, *, match: str | None, now_s: int) -> SiteSummary:
-    """Read the newest builds of the buckets and make the site of them in ``out``.
+def build_site(
+    buckets: Sequence[BucketSpec], out: Path, *, match: str | None, now_s: int, warehouse: Store | None = None
+) -> SiteSummary:
+    """Make the site of the newest builds of the buckets in the folder ``out``.
 
     ``match``: a regular expression searched in ``prefix:job``; None takes all. ``now_s``: UTC epoch, the moment of
-    reading; the same buckets at the same moment give the same bytes.
-    Raises: UsageError for a bad ``match`` or a folder that is not ours; ResultsError when it cannot be written. What is
-    wrong with a bucket is a finding.
+    reading; the same builds at the same moment give the same bytes. ``warehouse``: the builds are those that were
+    collected there, and no bucket is read.
+    Raises: UsageError for a bad ``match`` or a folder that is not ours; ResultsError when it cannot be written, and
+    when there is no warehouse. What is wrong with a bucket is a finding.
     """
     wanted = job_pattern(match)
     with folder.locked(out):
-        return _put(tuple(read_bucket(spec, match=wanted, now_s=now_s) for spec in buckets), out, match, now_s)
+        read = _read(buckets, wanted, now_s, warehouse)
+        files = render_site(read, out, match=match, now_s=now_s)
+        written = folder.replace(out, files)
+    return _summary((out / links.INDEX).absolute().as_uri(), read, files, written)
 
 
-def build_kept_site(
-    buckets: Sequence[BucketSpec], warehouse: Store, out: Path, *, match: str | None, now_s: int
+def send_site(
+    buckets: Sequence[BucketSpec], out: Store, *, match: str | None, now_s: int, warehouse: Store | None = None
 ) -> SiteSummary:
-    """Make the site of what a warehouse holds of the buckets in ``out``; no bucket is read.
+    """Make the site as objects of a store: those that changed are sent.
 
-    Raises: as ``build_site``, and ResultsError when there is no warehouse.
+    As ``build_site``, but that folders of ``file://`` buckets are not linked: a store elsewhere knows no way to them.
     """
     wanted = job_pattern(match)
-    with folder.locked(out):
-        return _put(read_kept(warehouse, buckets, match=wanted, now_s=now_s), out, match, now_s)
+    read = _read(buckets, wanted, now_s, warehouse)
+    files = render_site(read, None, match=match, now_s=now_s)
+    written = hosted.replace(out, files)
+    return _summary(links.public_href(out.uri_of(links.INDEX)), read, files, written)
 
 
-def _put(read: tuple[Bucket, ...], out: Path, match: str | None, now_s: int) -> SiteSummary:
-    files = render_site(read, out, match=match, now_s=now_s)
+def _read(
+    buckets: Sequence[BucketSpec], match: re.Pattern[str] | None, now_s: int, warehouse: Store | None
+) -> tuple[Bucket, ...]:
+    if warehouse is not None:
+        return read_kept(warehouse, buckets, match=match, now_s=now_s)
+    return tuple(read_bucket(spec, match=match, now_s=now_s) for spec in buckets)
+
+
+def _summary(index: str, read: Sequence[Bucket], files: Mapping[str, bytes], written: int) -> SiteSummary:
     return SiteSummary(
-        index=out / links.INDEX,
+        index=index,
         jobs=sum(len(bucket.jobs) for bucket in read),
         builds=sum(len(job.builds) for bucket in read for job in bucket.jobs),
         pages=sum(1 for path in files if path.endswith(".html")),
-        written=folder.replace(out, files),
+        written=written,
         findings=tuple(finding for bucket in read for finding in pages.findings_of(bucket)),
     )
 
 
-def render_site(buckets: Sequence[Bucket], out: Path, *, match: str | None, now_s: int) -> dict[str, bytes]:
-    """Return every file of the site, relative to ``out``, which is only needed to link to ``file://`` buckets."""
-    renderer = Renderer(out.absolute(), now_s)
+def render_site(buckets: Sequence[Bucket], out: Path | None, *, match: str | None, now_s: int) -> dict[str, bytes]:
+    """Return every file of the site. ``out``: its folder, only needed to link to ``file://`` buckets; None: it has none."""
+    renderer = Renderer(out.absolute() if out else None, now_s)
     jobs = [job for bucket in buckets for job in bucket.jobs]
     summaries = by_urgency([summarize(job, now_s, builds=GRID_BUILDS) for job in jobs])
     whole = pages.Whole(tuple(buckets), tuple(summaries), suites(buckets, now_s), match)

@@ -51,6 +51,7 @@ LARGEST_BUILD_ID = 2**53  # readers written in JavaScript keep integers exactly 
 ID_DIGITS = 14  # YYYYMMDDHHMMSS
 
 _TYPES = {
+    ".atom": "application/atom+xml",
     ".css": "text/css",
     ".csv": "text/csv",
     ".gz": "application/gzip",

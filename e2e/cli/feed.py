@@ -36,28 +36,30 @@ command.add_command(load)
 
 @command.command("build")
 @click.argument("buckets_yaml", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the site.")
+@click.option("--out", required=True, metavar="DIR|URI", help="Folder of the site, or gs://BUCKET/FOLDER.")
 @click.option("--warehouse", metavar="URI", help="Take the builds from what was collected here, and read no bucket.")
 @click.option("--match", metavar="RE", help="Only jobs whose prefix:name holds this regular expression.")
-def build(buckets_yaml: Path, out: Path, warehouse: str | None, match: str | None) -> None:
-    """Read every bucket of BUCKETS_YAML; write tests.json, the 24-hour pages and the site into a folder.
+def build(buckets_yaml: Path, out: str, warehouse: str | None, match: str | None) -> None:
+    """Read every bucket of BUCKETS_YAML; write tests.json, the 24-hour pages and the site into a folder or a bucket.
 
-    A bucket that is broken costs itself a finding and does not stop the others.
+    A bucket that is broken costs itself a finding and does not stop the others. Only what changed is written.
     """
     from dashboard_feed.buckets import read_buckets
     from dashboard_feed.show import count
-    from dashboard_feed.site import build_kept_site, build_site
-    from upload.store import open_store
+    from dashboard_feed.site import build_site, send_site
+    from upload.store import folder_of, open_store
 
     specs, now_s = read_buckets(buckets_yaml), int(time.time())
-    if warehouse is None:
-        made = build_site(specs, out, match=match, now_s=now_s)
+    kept = open_store(warehouse, anonymous_too=True) if warehouse else None
+    folder = folder_of(out)
+    if folder is not None:
+        made = build_site(specs, folder, match=match, now_s=now_s, warehouse=kept)
     else:
-        made = build_kept_site(specs, open_store(warehouse, anonymous_too=True), out, match=match, now_s=now_s)
+        made = send_site(specs, open_store(out), match=match, now_s=now_s, warehouse=kept)
     tell_findings(made.findings, rest=", on the first page")
     counts = ", ".join((count(made.jobs, "job"), count(made.builds, "build"), count(made.pages, "page")))
     click.echo(f"{counts} ({count(made.written, 'file')} written)")
-    click.echo(made.index.absolute().as_uri())
+    click.echo(made.index)
 
 
 def tell_findings(findings: Sequence[Finding], rest: str = "") -> None:

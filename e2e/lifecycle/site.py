@@ -19,6 +19,8 @@ def refresh_site(job: Mapping[str, Any], store: Store, *, now_s: int) -> Path | 
     out = site_folder(store)
     if out is None:
         return None
+    from dashboard_feed.links import INDEX
     from dashboard_feed.site import build_site
 
-    return build_site((bucket_spec(job, store.uri),), out, match=None, now_s=now_s).index
+    build_site((bucket_spec(job, store.uri),), out, match=None, now_s=now_s)
+    return out / INDEX

@@ -13,7 +13,17 @@ from upload.errors import UsageError
 from upload.store.base import ClearableStore, Entry, ObjectStat, Store, Stored
 from upload.store.patience import Patience
 
-__all__ = ["ClearableStore", "Entry", "ObjectStat", "Patience", "Store", "Stored", "bucket_name", "open_store"]
+__all__ = [
+    "ClearableStore",
+    "Entry",
+    "ObjectStat",
+    "Patience",
+    "Store",
+    "Stored",
+    "bucket_name",
+    "folder_of",
+    "open_store",
+]
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
@@ -33,16 +43,10 @@ def open_store(
     is enough to read a world-readable bucket. ``anonymous``: use no credentials even where there are some.
     Raises UsageError when the URI names no store.
     """
-    scheme, found, rest = uri.partition("://")
-    if not found:
-        if not uri or "\0" in uri:
-            raise UsageError(f"{uri!r} names no store", hint="give gs://BUCKET, file:///FOLDER or a folder")
-        return _open_folder(Path(uri))
-    if scheme == "file":
-        parts = urlsplit(uri)
-        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            raise UsageError(f"{uri}: a file store has an absolute path", hint=f"file:///{rest.lstrip('/')}")
-        return _open_folder(Path(unquote(parts.path)))
+    path = folder_of(uri)
+    if path is not None:
+        return _open_folder(path)
+    scheme, _, rest = uri.partition("://")
     if scheme == "gs":
         bucket, _, folder = rest.partition("/")
         if not _BUCKET.fullmatch(bucket):
@@ -59,6 +63,21 @@ def open_store(
             patience=patience or Patience(),
         )
     raise UsageError(f"{uri}: no store of kind {scheme!r}", hint="give gs://BUCKET, file:///FOLDER or a folder")
+
+
+def folder_of(uri: str) -> Path | None:
+    """Return the folder that ``file:///FOLDER`` or a plain path names, None for another scheme. Raises UsageError."""
+    scheme, found, rest = uri.partition("://")
+    if not found:
+        if not uri or "\0" in uri:
+            raise UsageError(f"{uri!r} names no store", hint="give gs://BUCKET, file:///FOLDER or a folder")
+        return Path(uri)
+    if scheme != "file":
+        return None
+    parts = urlsplit(uri)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise UsageError(f"{uri}: a file store has an absolute path", hint=f"file:///{rest.lstrip('/')}")
+    return Path(unquote(parts.path))
 
 
 def bucket_name(uri: str) -> str:

@@ -11,7 +11,7 @@ from dashboard_feed.buckets import BucketSpec
 from dashboard_feed.folder import LOCK, MANIFEST
 from dashboard_feed.ingest.bucket import Options
 from dashboard_feed.ingest.collect import collect
-from dashboard_feed.site import build_kept_site, build_site
+from dashboard_feed.site import build_site
 from tests.support.federation import JobPlan, bucket_spec, number_of, write_build, write_job
 from upload.errors import ResultsError
 from upload.store import open_store
@@ -38,7 +38,9 @@ def test_the_site_of_a_warehouse_is_that_of_its_buckets(
     sound = federation[:2]
     gather(sound, tmp_path / "warehouse", now_s)
 
-    made = build_kept_site(sound, open_store(str(tmp_path / "warehouse")), tmp_path / "kept", match=None, now_s=now_s)
+    made = build_site(
+        sound, tmp_path / "kept", match=None, now_s=now_s, warehouse=open_store(str(tmp_path / "warehouse"))
+    )
     build_site(sound, tmp_path / "read", match=None, now_s=now_s)
 
     running = "jobs/kopeio/ci-kubernetes-e2e-aws/build-20261122162320.html"  # its objects are kept once it is settled
@@ -49,9 +51,8 @@ def test_the_site_of_a_warehouse_is_that_of_its_buckets(
 def test_hostile_rows_make_pages_and_no_crash(federation: tuple[BucketSpec, ...], tmp_path: Path, now_s: int) -> None:
     gather(federation, tmp_path / "warehouse", now_s)
 
-    made = build_kept_site(
-        federation, open_store(str(tmp_path / "warehouse")), tmp_path / "kept", match=None, now_s=now_s
-    )
+    warehouse = open_store(str(tmp_path / "warehouse"))
+    made = build_site(federation, tmp_path / "kept", match=None, now_s=now_s, warehouse=warehouse)
 
     content = b"".join(page for name, page in files(tmp_path / "kept").items() if name.endswith(".html"))
     assert made.findings
@@ -70,16 +71,16 @@ def test_new_builds_change_their_pages_and_those_of_their_job_alone(plan: JobPla
         write_job(bucket, each, seed=1, now_s=now_s, builds=10)
     specs = (bucket_spec(bucket, "mine:", "me"),)
     gather(specs, warehouse, now_s)
-    build_kept_site(specs, open_store(str(warehouse)), out, match=None, now_s=now_s)
+    build_site(specs, out, match=None, now_s=now_s, warehouse=open_store(str(warehouse)))
     before = files(out)
 
-    assert build_kept_site(specs, open_store(str(warehouse)), out, match=None, now_s=now_s).written == 0
+    assert build_site(specs, out, match=None, now_s=now_s, warehouse=open_store(str(warehouse))).written == 0
 
     started = [now_s + HOUR_S, now_s + 2 * HOUR_S]
     for start_s in started:
         write_build(open_store(str(bucket)), plan, 0, start_s, random.Random(1))
     gather(specs, warehouse, now_s + 3 * HOUR_S)
-    made = build_kept_site(specs, open_store(str(warehouse)), out, match=None, now_s=now_s + 3 * HOUR_S)
+    made = build_site(specs, out, match=None, now_s=now_s + 3 * HOUR_S, warehouse=open_store(str(warehouse)))
 
     own = f"jobs/mine/{plan.name}"
     found = changed(before, files(out))
@@ -92,4 +93,4 @@ def test_new_builds_change_their_pages_and_those_of_their_job_alone(plan: JobPla
 
 def test_where_nothing_was_collected_there_is_nothing_to_show(plan: JobPlan, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="there is no warehouse"):
-        build_kept_site((), open_store(str(tmp_path / "none")), tmp_path / "site", match=None, now_s=0)
+        build_site((), tmp_path / "site", match=None, now_s=0, warehouse=open_store(str(tmp_path / "none")))
