@@ -47,6 +47,11 @@ def build_page(job: Job, number: str) -> str:
     return f"jobs/{file_name(job.spec.party)}/{file_name(job.name)}/build-{file_name(number)}.html"
 
 
+def test_page(name: str) -> str:
+    """Return the page of one test across all jobs."""
+    return f"tests/{file_name(name)}.html"
+
+
 def suite_page(job: Job) -> str:
     """Return test-history's page of a job, ``suite-<prefix><job>.html`` as it was since 2016 (consumers.md section 3).
 

@@ -11,6 +11,8 @@ from dashboard_feed import links, show, text
 from dashboard_feed.builds import step_name
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import jinja2
 
     from dashboard_feed.buckets import BucketSpec
@@ -36,12 +38,16 @@ class Here:
 
 
 class Renderer:
-    """The templates of the site, for one site folder (None: none is near the buckets) and one moment. ``now_s``: UTC epoch."""
+    """The templates of the site, for one site folder (None: none is near the buckets) and one moment.
 
-    def __init__(self, site: Path | None, now_s: int) -> None:
+    ``now_s``: UTC epoch. ``tests``: the names of tests that have a page.
+    """
+
+    def __init__(self, site: Path | None, now_s: int, tests: Collection[str] = ()) -> None:
         self.site = site
         self.now_s = now_s
         self.environment = _environment()
+        self.environment.globals["test_page"] = lambda name: links.test_page(name) if name in tests else ""
 
     def page(self, template: str, page: str, **values: object) -> bytes:
         """Return one page, HTML or XML. ``page`` is where it will stand, relative to the site."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dashboard_feed import build_pages, folder, hosted, links, outlets, pages
 from dashboard_feed.alerts import job_id, watch
+from dashboard_feed.case_pages import case_files, failed_tests
 from dashboard_feed.cluster_page import cluster_files
 from dashboard_feed.collect import GRID_BUILDS, read_bucket
 from dashboard_feed.history import render_tests_json, suites
@@ -95,9 +96,10 @@ def _summary(index: str, read: Sequence[Bucket], files: Mapping[str, bytes], wri
 
 def render_site(buckets: Sequence[Bucket], out: Path | None, *, match: str | None, now_s: int) -> dict[str, bytes]:
     """Return every file of the site. ``out``: its folder, only needed to link to ``file://`` buckets; None: it has none."""
-    renderer = Renderer(out.absolute() if out else None, now_s)
     jobs = [job for bucket in buckets for job in bucket.jobs]
     summaries = by_urgency([summarize(job, now_s, builds=GRID_BUILDS) for job in jobs])
+    tests = failed_tests(summaries)
+    renderer = Renderer(out.absolute() if out else None, now_s, tests)
     whole = pages.Whole(tuple(buckets), tuple(summaries), suites(buckets, now_s), match)
     files = static_files()
     files[links.READ] = script_of("e2eRead", now_s)
@@ -109,6 +111,7 @@ def render_site(buckets: Sequence[Bucket], out: Path | None, *, match: str | Non
     files[links.ALERTS_ATOM] = outlets.alerts_atom(renderer, summaries, alerts)
     files[links.REGRESSIONS] = pages.regressions_page(renderer, find_regressions(buckets))
     files |= cluster_files(renderer, buckets)
+    files |= case_files(renderer, tests)
     for summary in summaries:
         files[links.badge(summary.job)] = outlets.badge(renderer, summary)
         files[links.grid_page(summary.job)] = pages.grid_page(renderer, summary)

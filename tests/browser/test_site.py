@@ -19,6 +19,11 @@ def newest_build(site: Path, job: str = JOB) -> str:
     return str(max((site / job).glob("build-*.html")).relative_to(site))
 
 
+def page_of_test(site: Path, words: str) -> str:
+    (page,) = (site / "tests").glob(f"*{words}*.html")
+    return str(page.relative_to(site))
+
+
 def every_kind_of_page(site: Path) -> list[str]:
     hostile = [str(path.relative_to(site)) for path in sorted((site / "jobs/hostile").rglob("*.html"))]
     azure = newest_build(site, "jobs/example/ci-kubernetes-e2e-azure-ubuntu")
@@ -30,6 +35,7 @@ def every_kind_of_page(site: Path) -> list[str]:
         newest_build(site),
         azure,
         SUITE,
+        page_of_test(site, "deployment-should-roll-back"),
         "jobs/broken/ci-kubernetes-e2e-broken/index.html",
         *hostile,
     ]
