@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from dashboard_feed.buckets import BucketSpec
 
+CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+"""What a page may load: files of the site, and no script or style within it."""
 FOLDER = Path(__file__).parent
 STATIC = ("static/site.css", "static/site.js", "static/bad.svg", "static/good.svg")
 
@@ -108,6 +110,7 @@ def _environment() -> jinja2.Environment:
         "REGRESSIONS": links.REGRESSIONS,
         "TESTS_JSON": links.TESTS_JSON,
         "READ": links.READ,
+        "CSP": CSP,
     }
     return environment
 

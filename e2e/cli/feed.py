@@ -12,6 +12,7 @@ import click
 from e2e.cli._feed_alerts import alerts
 from e2e.cli._feed_buckets import add, check
 from e2e.cli._feed_regressions import regressions
+from e2e.cli._feed_serve import serve
 from e2e.cli._feed_warehouse import collect, load, sql
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ command.add_command(alerts)
 command.add_command(check)
 command.add_command(regressions)
 command.add_command(collect)
+command.add_command(serve)
 command.add_command(sql)
 command.add_command(load)
 
