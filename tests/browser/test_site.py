@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.conftest import JOB, Visit
@@ -52,6 +54,23 @@ def test_every_kind_of_page_opens_without_complaint_and_fits(visit: Visit, site:
 
         expect(page.locator("h1")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("wide", [1280, 360])
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, site: Path, scheme: Literal["light", "dark"], wide: int
+) -> None:
+    found: list[str] = []
+    # axe-core is put into the page as a script, which the page itself does not allow
+    with browser.new_context(viewport={"width": wide, "height": 900}, color_scheme=scheme, bypass_csp=True) as context:
+        page = context.new_page()
+        for path in every_kind_of_page(site):
+            page.goto((site / path).as_uri())
+            violations = Axe().run(page).response["violations"]
+            found += [f"{path}: {each['id']}: {node['html'][:200]}" for each in violations for node in each["nodes"]]
+
+    assert found == []
 
 
 @BOTH_WIDTHS
