@@ -1,4 +1,4 @@
-"""Services for tests."""
+"""Services for tests, and what pods are told about the names of services."""
 
 from __future__ import annotations
 
@@ -19,3 +19,15 @@ def spec_of(found: Service) -> ServiceSpec:
     """Return the spec of a Service that the server sent."""
     assert found.spec
     return found.spec
+
+
+def resolver(text: str) -> dict[str, list[str]]:
+    """Return the values of each keyword of a resolv.conf; of one on several lines those of all, in order.
+
+    Options come sorted: their order means nothing, and the kubelet writes them in a random one (its ``mergeDNSOptions``
+    ranges over a map).
+    """
+    found: dict[str, list[str]] = {}
+    for keyword, *values in filter(None, (line.split() for line in text.splitlines())):
+        found.setdefault(keyword, []).extend(values)
+    return {keyword: sorted(values) if keyword == "options" else values for keyword, values in found.items()}

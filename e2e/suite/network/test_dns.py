@@ -10,7 +10,7 @@ from lightkube import Client
 from lightkube.models.core_v1 import ServicePort
 
 from e2e.suite.containers import EXEC, FOREVER, RUN, RUN_S, Inside, Pods, agnhost, lasting, once, shell
-from e2e.suite.network.services import service, spec_of
+from e2e.suite.network.services import resolver, service, spec_of
 
 pytestmark = [
     pytest.mark.sig("network"),
@@ -131,8 +131,7 @@ def test_external_name(client: Client, namespace: str, dig: Dig) -> None:
 @pytest.mark.cite("docs/concepts/services-networking/dns-pod-service#pod-s-dns-policy")
 def test_search_path(namespace: str, pods: Pods) -> None:
     """Pod should look for names in its namespace, among the services and in the cluster, in this order."""
-    lines = [line.split() for line in pods.output(once("a", shell("cat /etc/resolv.conf"))).splitlines()]
-    found = {name: values for name, *values in lines}
+    found = resolver(pods.output(once("a", shell("cat /etc/resolv.conf"))))
 
     assert found["search"][:3] == [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
     assert found["options"] == ["ndots:5"]
@@ -149,8 +148,8 @@ def test_own_name_servers(pods: Pods) -> None:
     }
     made = once("a", shell("cat /etc/resolv.conf"), dnsPolicy="None", dnsConfig=config)
 
-    assert sorted(pods.output(made).splitlines()) == [
-        "nameserver 192.0.2.53",
-        "options ndots:2 edns0",
-        "search one.example two.example",
-    ]
+    assert resolver(pods.output(made)) == {
+        "nameserver": ["192.0.2.53"],
+        "options": ["edns0", "ndots:2"],
+        "search": ["one.example", "two.example"],
+    }
