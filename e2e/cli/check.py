@@ -144,8 +144,10 @@ def _print(found: Review, *, resolved: bool, failed: int) -> None:
     configs = f"{len(found.files)} config{'s' * (len(found.files) != 1)}"
     count = len(found.problems)
     verdict = f"{count} problem{'s' * (count != 1)}" if count else "nothing wrong"
-    online = f" in {'it' if len(found.files) == 1 else 'them'}, {failed} online checks failed" if failed else ""
-    click.echo(f"{configs} checked: {verdict}{online}", err=True)
+    if failed:
+        where = "it" if len(found.files) == 1 else "them"
+        verdict += f" in {where}, {failed} online check{'s' * (failed != 1)} failed"
+    click.echo(f"{configs} checked: {verdict}", err=True)
 
 
 def _costs(found: Review) -> dict[str, str]:

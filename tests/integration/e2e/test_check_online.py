@@ -123,7 +123,7 @@ def test_what_is_amiss_fails_the_check_with_what_mends_it(
 
     code, told = lines(here)
 
-    assert here.e2e("check", "--online", here.config).stderr.endswith("nothing wrong in it, 1 online checks failed\n")
+    assert here.e2e("check", "--online", here.config).stderr.endswith("nothing wrong in it, 1 online check failed\n")
     (failed,) = (index for index, line in enumerate(told) if line.startswith("fail"))
     assert code == 2
     assert said in told[failed]
