@@ -10,6 +10,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -179,11 +180,15 @@ def test_without_the_folder_the_marks_are_enough(compute: Compute, context: Cont
 
 
 def test_two_runs_at_once_leave_each_other_alone(compute: Compute, context: Contexts) -> None:
-    maker().ensure(SPEC, context("a", run="ci-kubernetes-e2e-a-20260101000000"))
-    other = context("b", run="ci-kubernetes-e2e-a-20260101000001")
-    maker().ensure(SPEC, other)
-
-    maker().delete(other)
+    compute.operation_s = 0.3
+    first, second = (
+        context(folder, run=f"ci-kubernetes-e2e-a-2026010100000{second}") for second, folder in enumerate(("a", "b"))
+    )
+    with ThreadPoolExecutor() as pool:
+        made = list(pool.map(lambda ctx: maker().ensure(SPEC, ctx), (first, second)))
+        assert len(compute.names()) == 2 * len(ALL)
+        again, removed = pool.submit(maker().ensure, SPEC, first), pool.submit(maker().delete, second)
+        assert (again.result(), removed.result()) == (made[0], None)
 
     assert len(compute.names()) == len(ALL)
     assert all("-20260101000000-" in name for name in compute.names())
