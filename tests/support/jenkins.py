@@ -50,6 +50,10 @@ class Agent:
     def workspace(self, name: str) -> Path:
         return self.root / "workspace" / name
 
+    def beside(self, name: str) -> Path:
+        """Return the folder that Jenkins has beside a workspace for what is no part of it."""
+        return self.root / "workspace" / f"{name}@tmp"
+
     def build(
         self,
         name: str,

@@ -7,16 +7,19 @@ import os
 import random
 import re
 import shlex
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from e2e.lifecycle.state import build_number
+from jobs.pins import constraints, lock_file
 from jobs.tool import FEED, requirements
 from providers.contracts import Binaries
 from providers.releases.sources import sources_from_env
@@ -31,7 +34,9 @@ from upload.verify import verify
 
 __all__ = ["bucket", "gcs_server"]
 
-ID = "tests-ssh"
+ROOT = Path(__file__).parents[3]
+FULL = pytest.mark.full
+ID = "tests-sudo"
 SECRET = "canary-of-a-credential-77"
 OF_A_JOB = ["jobResultsCache.json", "latest-build.txt"]
 
@@ -43,6 +48,7 @@ class Jenkins:
     harness: Harness
     agent: Agent
     bucket: Bucket
+    has_tool: bool = True
 
     def job(self, *, name: str = JOB, around: dict[str, Any] | None = None, **config: Any) -> bytes:
         """Render a config through the command line; return the XML of one of its jobs."""
@@ -59,7 +65,7 @@ class Jenkins:
 
     def install(self, name: str) -> None:
         """Have the tool of this checkout where a job looks for the one that it installs."""
-        venv = self.agent.workspace(name) / ".venv"
+        venv = self.agent.beside(name) / "e2e-venv"
         (venv / "bin").mkdir(parents=True, exist_ok=True)
         extras = {FEED} if name.endswith(FEED) else ()
         (venv / "requirements").write_text(requirements(extras, ()) + "\n")
@@ -68,7 +74,8 @@ class Jenkins:
         python.chmod(0o755)
 
     def build(self, xml: bytes, *, name: str = JOB, **how: Any) -> Built:
-        self.install(name)
+        if self.has_tool:
+            self.install(name)
         return self.agent.build(name, xml, **how)
 
     def hangs_in(self, step: str) -> bool:
@@ -149,7 +156,7 @@ def test_build_that_ends_by_itself_is_published_by_it(suite: str, result: str, v
     assert verify(jenkins.bucket.store(), now_s=run.ended_s).findings == ()
 
 
-@pytest.mark.parametrize("step", ["up", "test", "dump", "down"])
+@pytest.mark.parametrize("step", ["up", "test", *(pytest.param(each, marks=FULL) for each in ("dump", "down"))])
 def test_aborted_build_is_finished_by_the_step_after_it(step: str, jenkins: Jenkins) -> None:
     """Whatever of the lifecycle Jenkins' SIGKILL cuts off."""
     hangs: dict[str, Any] = {"suite": "stubborn"} if step == "test" else {step: "hang-once"}
@@ -265,7 +272,7 @@ OUTCOMES = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("builds", [6, pytest.param(50, marks=pytest.mark.full)])
+@pytest.mark.parametrize("builds", [6, pytest.param(50, marks=FULL)])
 def test_history_of_many_builds_is_what_they_came_to(builds: int, jenkins: Jenkins) -> None:
     """One job, built again and again with other outcomes; test-history reads all of them."""
     chosen = [OUTCOMES[number % 3] for number in range(builds)]
@@ -301,6 +308,45 @@ def test_history_of_many_builds_is_what_they_came_to(builds: int, jenkins: Jenki
 
 
 @pytest.fixture
+def bare(jenkins: Jenkins, tmp_path: Path) -> Jenkins:
+    """Return a Jenkins whose agent has nothing but Python, and a registry with the wheel of this checkout."""
+    wheels = tmp_path / "wheels"
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)],
+        cwd=ROOT,
+        check=True,
+        timeout=300,
+    )
+    of_pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or "PROXY" in name.upper()}
+    links = " ".join([str(wheels), *of_pip.get("PIP_FIND_LINKS", "").split()])
+    variables = {**jenkins.agent.variables, **of_pip, "PIP_FIND_LINKS": links, "PIP_CACHE_DIR": pip_cache()}
+    return replace(jenkins, agent=replace(jenkins.agent, variables=variables), has_tool=False)
+
+
+def pip_cache() -> str:
+    asked = [sys.executable, "-m", "pip", "cache", "dir"]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+
+
+@pytest.mark.slow
+def test_agent_with_nothing_but_python_installs_the_tool_once_and_pinned(bare: Jenkins) -> None:
+    xml = bare.job()
+    venv = bare.agent.beside(JOB) / "e2e-venv"
+
+    first = bare.build(xml)
+    installed = (venv / "requirements").stat().st_mtime_ns
+    second = bare.build(xml)
+
+    assert (first.result, second.result) == ("SUCCESS", "SUCCESS"), first.log + second.log
+    assert (venv / "requirements").stat().st_mtime_ns == installed
+    frozen = [str(venv / "bin" / "python"), "-m", "pip", "list", "--format=freeze"]
+    listed = subprocess.run(frozen, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    pinned = {line.partition(" ")[0] for line in constraints(lock_file().read_text())}
+    strange = {line.lower().replace("_", "-") for line in listed} - pinned
+    assert {line.partition("==")[0] for line in strange} <= {"federated-e2e", "pip", "setuptools"}
+
+
+@pytest.fixture
 def local(jenkins: Jenkins, binaries: Binaries) -> Jenkins:
     """Return a Jenkins whose agent has the programs of this machine's cache, which are complete."""
     jenkins.harness.variables["E2E_CACHE_DIR"] = str(sources_from_env(os.environ).cache)
@@ -311,10 +357,10 @@ def local(jenkins: Jenkins, binaries: Binaries) -> Jenkins:
 @pytest.mark.parametrize(
     ("focus", "test", "abort", "result", "published"),
     [
-        ("Passing", "120s", False, "SUCCESS", "SUCCESS"),
-        ("Failing", "120s", False, "FAILURE", "FAILURE"),
+        pytest.param("Passing", "120s", False, "SUCCESS", "SUCCESS", marks=FULL),
+        pytest.param("Failing", "120s", False, "FAILURE", "FAILURE", marks=FULL),
         ("Hanging|Passing", "120s", True, "ABORTED", "ABORTED"),
-        ("Hanging|Passing", "30s", False, "FAILURE", "FAILURE"),
+        pytest.param("Hanging|Passing", "30s", False, "FAILURE", "FAILURE", marks=FULL),
     ],
     ids=["green", "red", "aborted", "timed-out"],
 )
@@ -333,3 +379,110 @@ def test_build_with_a_real_control_plane(
     assert {"junit_01.xml", "junit_runner.xml", "cluster/c1/metadata.json"} <= artifacts, sorted(artifacts)
     assert {path for path in local.tree() if "/artifacts/" not in path} == set(build_tree())
     assert verify(local.bucket.store(), now_s=local.harness.state().ended_s).findings == ()
+
+
+def repository_of(jenkins: Jenkins, **around: Any) -> Path:
+    """Write a config that pull requests may change into a repository; return its file, relative to that."""
+    given = {"jenkins": {"repository": "tests/e2e-configs", "credentials": {"E2E_SUDO_PASSWORD": ID}}, **around}
+    path = jenkins.harness.write_job(tester="pytest", suite="Discovery", around=given)
+    file = Path("providers") / "configs" / "mine.yaml"
+    (jenkins.harness.home / file).parent.mkdir(parents=True, exist_ok=True)
+    path.rename(jenkins.harness.home / file)
+    return file
+
+
+def pull(
+    jenkins: Jenkins, file: Path, change: dict[str, Any], and_then: Callable[[Path], None] = lambda _: None
+) -> Built:
+    """Build the pull request that changes a config, as the job that was rendered before has it."""
+    out, name = jenkins.harness.home / "xml", f"pull-{JOB}"
+    done = jenkins.harness.e2e("jobs", "test", file, "--out", out)
+    assert done.code == 0, done.err
+
+    def checkout(workspace: Path) -> None:
+        (workspace / file).parent.mkdir(parents=True)
+        document = yaml.safe_load((jenkins.harness.home / file).read_text())
+        (workspace / file).write_text(yaml.safe_dump(document | change))
+        and_then(workspace)
+
+    of_plugin = {"ghprbGhRepository": "tests/e2e-configs", "ghprbPullId": "77"}
+    xml = (out / name / "config.xml").read_bytes()
+    return jenkins.build(xml, name=name, more=of_plugin, checkout=checkout)
+
+
+@pytest.mark.slow
+def test_pull_request_runs_its_config_and_keeps_the_results_on_the_agent(local: Jenkins) -> None:
+    built = pull(local, repository_of(local), {"description": "changed"})
+
+    assert (built.result, built.post_codes) == ("SUCCESS", (0,)), built.log
+    store = (
+        local.agent.beside(f"pull-{JOB}")
+        / "pull"
+        / "_results"
+        / "bucket"
+        / "pr-logs"
+        / "pull"
+        / "tests_e2e-configs"
+        / "77"
+    )
+    (finished,) = store.glob(f"{JOB}/*/finished.json")
+    assert json.loads(finished.read_text())["result"] == "SUCCESS"
+    assert local.tree() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hooks": {"before_up": {"command": ["touch", "PWNED"], "timeout": "5s"}}},
+        {"suite": {"tester": "command", "command": ["touch", "PWNED"]}},
+        {"provider": {"name": "existing"}},
+        {"kubernetes": "file:///tmp/evil"},
+    ],
+    ids=["hook", "tester", "provider", "programs"],
+)
+def test_pull_request_has_nothing_of_its_own_executed(change: dict[str, Any], jenkins: Jenkins) -> None:
+    built = pull(jenkins, repository_of(jenkins), change)
+
+    assert built.result == "FAILURE"
+    assert "an untrusted config must not have" in built.log
+    assert list(jenkins.agent.root.rglob("PWNED")) == []
+    assert jenkins.harness.folders() == []
+
+
+def test_pull_request_that_brings_a_tool_or_links_gets_nowhere(jenkins: Jenkins) -> None:
+    file = repository_of(jenkins)
+
+    def evil(workspace: Path) -> None:
+        python = workspace / ".venv" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text("#!/bin/sh\ntouch PWNED\n")
+        python.chmod(0o755)
+        (workspace / ".venv" / "requirements").write_text(requirements((), ()) + "\n")
+        (workspace / "e2e").mkdir()
+        (workspace / "e2e" / "__main__.py").write_text("open('PWNED', 'w')")
+        (workspace / file).unlink()
+        (workspace / file).symlink_to("/etc/passwd")
+
+    built = pull(jenkins, file, {}, evil)
+
+    assert (built.result, built.post_codes) == ("FAILURE", (0,))
+    assert "links below providers are refused" in built.log
+    assert list(jenkins.agent.root.rglob("PWNED")) == []
+
+
+@pytest.mark.full
+@pytest.mark.slow
+def test_soak_builds_use_one_cluster_and_leave_it(local: Jenkins) -> None:
+    around = {"provider": {"name": "local"}, "suite": {"tester": "tiny", "preset": "soak", "focus": "Passing"}}
+    xml = local.job(around=around)
+
+    first, second = local.build(xml), local.build(xml)
+
+    assert (first.result, second.result) == ("SUCCESS", "SUCCESS"), first.log + second.log
+    assert (first.post_codes, second.post_codes) == ((0,), (0,))
+    assert [folder.read().command for folder in local.harness.folders()].count("up") == 1
+    published = [path for path in local.tree() if path.endswith("finished.json")]
+    assert published == ["BUILD/finished.json"] * 2
+    kept = [folder.name for folder in local.harness.folders() if folder.read().is_live]
+    assert len(kept) == 1
+    assert local.harness.e2e("down", kept[0]).code == 0

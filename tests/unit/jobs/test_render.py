@@ -221,9 +221,11 @@ def test_step_after_a_build_has_the_credentials_and_removes_its_copy(tmp_path: P
     steps = shells(render(load(FIXTURES / "pull.yaml", tmp_path))["ci-kubernetes-e2e-local-mine"])
     keep, finish = (next(text for text in steps if word in text) for word in ("umask 077", "--if-killed"))
     workspace, secret_file = tmp_path / "agent" / "job", tmp_path / "secret"
-    (workspace / ".venv" / "bin").mkdir(parents=True)
-    (workspace / ".venv" / "requirements").touch()
-    python = workspace / ".venv" / "bin" / "python"
+    workspace.mkdir(parents=True)
+    venv = tmp_path / "agent" / "job@tmp" / "e2e-venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "requirements").touch()
+    python = venv / "bin" / "python"
     python.write_text('#!/bin/sh\ncat "$E2E_SSH_IDENTITY"; echo "$E2E_SUDO_PASSWORD"; echo "$@"\n')
     python.chmod(0o755)
     secret_file.write_text("the key\n")
