@@ -76,6 +76,18 @@ def test_every_problem_is_one_line_and_the_exit_code_is_2(folder: Path) -> None:
     assert result.stderr == "1 config checked: 4 problems\n"
 
 
+@pytest.mark.parametrize("ref", ["x", "providers/configs/x.yaml", "./providers/configs/x.yaml"])
+def test_a_link_that_leads_out_is_not_read_however_it_is_named(ref: str, folder: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("a: [\n", encoding="utf-8")
+    (folder / "x.yaml").symlink_to(secret)
+
+    result = check(ref)
+
+    told = "providers/configs/x.yaml: is a link that leads out of its folder; expected a regular file\n"
+    assert (result.exit_code, result.stdout.removeprefix("./")) == (2, told)
+
+
 def test_json_holds_the_parts_of_a_problem(folder: Path) -> None:
     (folder / "x.yaml").write_text(JOB + "sutie: {}\n", encoding="utf-8")
 
