@@ -54,9 +54,11 @@ def _files_of(folder: Path) -> Iterator[Path]:
 
 def refuse_strangers(path: Path, search: Sequence[Path]) -> None:
     """Raise ConfigError for a link that leads out of its search folder: a change under review could point it at a secret."""
+    if not path.is_symlink():
+        return
     folder = path.parent.resolve()  # it may be given relative to the working folder
     inside = any(folder == each.resolve() for each in search)
-    if path.is_symlink() and inside and not path.resolve().is_relative_to(folder):
+    if inside and not path.resolve().is_relative_to(folder):
         what = "is a link that leads out of its folder"
         raise ConfigError([Problem(Place(shown_path(path)), "", what, "a regular file")])
 
