@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from e2e.lifecycle.costs import monthly
-from e2e.specs import bucket_spec, is_public, tab_spec
+from e2e.specs import bucket_spec, tab_spec
 from providers.config.find import config_files, job_value
 from providers.config.load import LoadedJob
 from providers.config.resolved import resolved_values
@@ -50,10 +50,16 @@ class JobChange:
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
     @property
+    def view(self) -> JobView:
+        """The job as it is, or as it was where it goes."""
+        view = self.after or self.before
+        assert view is not None
+        return view
+
+    @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What there is to tell, each with its label."""
-        now = self.after or self.before
-        assert now is not None
+        now = self.view
         if self.before is not None and self.after is not None:
             return tuple(_differences(self.before, self.after))
         first = ", a new entry for buckets.yaml" if self.is_first else ""
@@ -62,37 +68,28 @@ class JobChange:
         return tuple((label, text) for label, text in told.items() if text and now.values is not None)
 
 
-@dataclass(slots=True)
-class Jobs:
-    """The jobs of a tree by name."""
-
-    views: dict[str, JobView] = field(default_factory=dict)
-
-    @property
-    def buckets(self) -> frozenset[str]:
-        """The buckets that are published into."""
-        return frozenset(view.bucket for view in self.views.values() if view.bucket)
+Jobs = Mapping[str, JobView]
 
 
 def jobs_of(found: Review, root: Path) -> Jobs:
     """Return the jobs of a review, with paths below ``root``. Of one with problems only the name is known."""
-    jobs = Jobs()
+    jobs: dict[str, JobView] = {}
     valid = set(found.valid)
     for path in config_files(found.search):
         if path not in valid and (name := job_value(path)):
-            jobs.views[name] = JobView(name, _below(root, path))
+            jobs[name] = JobView(name, _below(root, path))
     for job in found.jobs:
         view = view_of(job, root)
-        jobs.views[view.name] = view
+        jobs[view.name] = view
     return jobs
 
 
 def view_of(job: LoadedJob, root: Path) -> JobView:
     """Return what is compared of a job."""
-    plain, choice = job.to_json(), job.config.provider
+    choice = job.config.provider
     bucket, tab = "", ""
-    if is_public(plain):
-        spec, board = bucket_spec(plain, plain["results"]["store"]), tab_spec(plain)
+    if job.config.results.is_public:
+        spec, board = bucket_spec(job.config), tab_spec(job.config)
         bucket, tab = f"{spec.uri} as {spec.prefix}", f"{board.dashboard} / {board.tab}"
     return JobView(
         name=job.config.job,
@@ -106,14 +103,12 @@ def view_of(job: LoadedJob, root: Path) -> JobView:
 
 def changes(before: Jobs, after: Jobs) -> tuple[JobChange, ...]:
     """Return what differs, by name."""
-    names = sorted({*before.views, *after.views})
-    found = (JobChange(before.views.get(name), after.views.get(name), _is_first(name, before, after)) for name in names)
+    known = {view.bucket for view in before.values()}
+    found = (
+        JobChange(before.get(name), now := after.get(name), bool(now and now.bucket and now.bucket not in known))
+        for name in sorted({*before, *after})
+    )
     return tuple(change for change in found if change.before is None or change.after is None or change.facts)
-
-
-def _is_first(name: str, before: Jobs, after: Jobs) -> bool:
-    view = after.views.get(name)
-    return view is not None and bool(view.bucket) and view.bucket not in before.buckets
 
 
 def _differences(before: JobView, after: JobView) -> Iterator[tuple[str, str]]:
@@ -134,8 +129,7 @@ def _differences(before: JobView, after: JobView) -> Iterator[tuple[str, str]]:
 def as_text(found: Iterable[JobChange]) -> Iterator[str]:
     """Yield the lines for a terminal."""
     for change in found:
-        view = change.after or change.before
-        assert view is not None
+        view = change.view
         yield f"{change.verb:<8} {visible(view.name, TEXT_CHARS)} ({visible(view.path, TEXT_CHARS)})"
         for label, told in change.facts:
             yield f"         {label}: {visible(told, 2 * TEXT_CHARS + 10)}"
@@ -145,8 +139,7 @@ def as_markdown(found: Iterable[JobChange]) -> str:
     """Return a summary for a pull request. All that comes from a config stands in code, where nothing is a link or a tag."""
     parts = []
     for change in found:
-        view = change.after or change.before
-        assert view is not None
+        view = change.view
         parts.append(f"**{change.verb}** {_code(view.name)} ({_code(view.path)})\n")
         parts.append("".join(f"- {label}: {_code(told)}\n" for label, told in change.facts))
     return "\n".join(part for part in parts if part) or "No job changes.\n"
@@ -154,8 +147,7 @@ def as_markdown(found: Iterable[JobChange]) -> str:
 
 def as_json(change: JobChange) -> dict[str, Any]:
     """Return a change as plain values."""
-    view = change.after or change.before
-    assert view is not None
+    view = change.view
     return {"job": view.name, "file": view.path, "change": change.verb, "facts": dict(change.facts)}
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dashboard_feed.buckets import parse_buckets
 from dashboard_feed.edit_buckets import with_bucket
 from dashboard_feed.testgrid.config import render_config
 from dashboard_feed.testgrid.edit_groups import group_names, with_dashboard
-from e2e.specs import bucket_spec, is_public, tab_spec
+from e2e.specs import bucket_spec, tab_spec
 from upload.errors import UsageError
+
+if TYPE_CHECKING:
+    from providers.config.model import JobConfig
 
 BUCKETS = "kettle/buckets.yaml"
 TESTGRIDS = "config/testgrids"
@@ -47,24 +50,25 @@ class Contribution:
         return (*self.kettle, *self.testgrid)
 
 
-def contribution(jobs: Sequence[Mapping[str, Any]], root: Path) -> Contribution:
+def contribution(jobs: Sequence[JobConfig], root: Path) -> Contribution:
     """Return what the jobs need upstream. Writes nothing.
 
-    ``jobs``: all public configs of one party or several, in JSON. ``root``: a checkout of kubernetes/test-infra, whose
+    ``jobs``: all public configs of one party or several. ``root``: a checkout of kubernetes/test-infra, whose
     files then get what is missing, or any other folder: then the files hold what is new.
     Raises: UsageError for a job whose results nobody else can read, and for files that cannot be changed safely.
     """
     for job in jobs:
-        if not is_public(job):
-            store = job["results"]["store"]
-            raise UsageError(f"{job['job']}: results.store is {store}, and others read buckets", hint="use gs://…")
+        if not job.results.is_public:
+            raise UsageError(
+                f"{job.job}: results.store is {job.results.store}, and others read buckets", hint="use gs://…"
+            )
     return Contribution((_kettle(jobs, root),), tuple(_testgrid(jobs, root)))
 
 
-def _kettle(jobs: Iterable[Mapping[str, Any]], root: Path) -> Change:
+def _kettle(jobs: Iterable[JobConfig], root: Path) -> Change:
     old = _read(root / BUCKETS)
     content = old or b""
-    for spec in dict.fromkeys(bucket_spec(job, job["results"]["store"]) for job in jobs):
+    for spec in dict.fromkeys(map(bucket_spec, jobs)):
         known = parse_buckets(content, BUCKETS) if content else ()
         if any((each.uri, each.prefix) == (spec.uri, spec.prefix) for each in known):
             continue
@@ -72,10 +76,11 @@ def _kettle(jobs: Iterable[Mapping[str, Any]], root: Path) -> Change:
     return Change(BUCKETS, content, old)
 
 
-def _testgrid(jobs: Sequence[Mapping[str, Any]], root: Path) -> Iterator[Change]:
-    own = {f"{TESTGRIDS}/{job['party']}/config.yaml" for job in jobs}
+def _testgrid(jobs: Sequence[JobConfig], root: Path) -> Iterator[Change]:
+    parties = sorted({job.party for job in jobs})
+    own = {_own_file(party) for party in parties}
     homes = dict(_groups_elsewhere(root, own))
-    tabs = {job["job"]: tab_spec(job) for job in jobs}
+    tabs = {job.job: tab_spec(job) for job in jobs}
     edited: dict[str, tuple[bytes, bytes]] = {}
     for tab in tabs.values():
         if path := homes.get(tab.group):
@@ -83,12 +88,16 @@ def _testgrid(jobs: Sequence[Mapping[str, Any]], root: Path) -> Iterator[Change]
             edited[path] = old, with_dashboard(content, tab.group, tab.dashboard, path)
     for path, (old, content) in edited.items():
         yield Change(path, content, old)
-    for path in sorted(own):
-        mine = [tabs[job["job"]] for job in jobs if path == f"{TESTGRIDS}/{job['party']}/config.yaml"]
+    for party in parties:
+        path, mine = _own_file(party), [tabs[job.job] for job in jobs if job.party == party]
         old_own = _read(root / path)
         _refuse_loss(old_own, path, known=tabs)
         groups = {tab.group for tab in mine} - set(homes)
         yield Change(path, (_HEADER + render_config(mine, groups=groups)).encode(), old_own)
+
+
+def _own_file(party: str) -> str:
+    return f"{TESTGRIDS}/{party}/config.yaml"
 
 
 def _groups_elsewhere(root: Path, own: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dashboard_feed.buckets import BucketSpec
     from dashboard_feed.testgrid.config import TabSpec
+    from providers.config.model import JobConfig
 
-GS = "gs://"
 
-
-def bucket_spec(job: Mapping[str, Any], store_uri: str) -> BucketSpec:
-    """Return the bucket that a job publishes into. ``job``: the config in JSON; ``store_uri``: its store's root."""
+def bucket_spec(job: JobConfig, uri: str = "") -> BucketSpec:
+    """Return the bucket that a job publishes into. ``uri``: its folder with all jobs, where that is not the config's."""
     from dashboard_feed.buckets import BucketSpec
 
     return BucketSpec(
-        uri=f"{store_uri.rstrip('/')}/{job['results']['prefix']}/",
-        prefix=job["bucket_prefix"],
-        contact=job["contact"]["github"],
+        uri=uri or job.results.root,
+        prefix=job.bucket_prefix,
+        contact=job.contact.github,
         sequential=False,  # ids are times (docs/adr/0002)
     )
 
 
-def tab_spec(job: Mapping[str, Any]) -> TabSpec:
-    """Return where TestGrid shows a job whose results are in a bucket (``gs://``). ``job``: the config in JSON."""
+def tab_spec(job: JobConfig) -> TabSpec:
+    """Return where TestGrid shows a job whose results are in a bucket (``gs://``)."""
     from dashboard_feed.testgrid.config import TabSpec
+    from providers.config.model import GS
 
-    board = job["dashboard"]
+    board = job.dashboard
     return TabSpec(
-        job=job["job"],
-        gcs_prefix=f"{bucket_spec(job, job['results']['store']).uri.removeprefix(GS)}{job['job']}",
-        group=board["group"],
-        dashboard=board["name"],
-        tab=board["tab"],
-        stale_hours=board["stale_hours"],
-        description=job["description"],
-        contact=job["contact"]["github"],
-        alert_email=board["alert_email"] or "",
+        job=job.job,
+        gcs_prefix=f"{job.results.root.removeprefix(GS)}{job.job}",
+        group=board.group,
+        dashboard=board.name,
+        tab=board.tab,
+        stale_hours=board.stale_hours,
+        description=job.description,
+        contact=job.contact.github,
+        alert_email=board.alert_email or "",
     )
-
-
-def is_public(job: Mapping[str, Any]) -> bool:
-    """Say whether others can read a job's results: they are in a bucket and not in a folder."""
-    return str(job["results"]["store"]).startswith(GS)

@@ -17,11 +17,11 @@ import yaml
 
 from providers.config import JobConfig
 from providers.config.jenkins import CREDENTIALS
+from providers.config.model import GS
 
 MARGIN_S: Final = 600  # Jenkins' own timeout behind that of a run: ours cuts, dumps and publishes before
 TESTGRID: Final = "https://testgrid.k8s.io"
 BROWSER: Final = "https://console.cloud.google.com/storage/browser"
-GS: Final = "gs://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +85,14 @@ def credential_kinds(names: Iterable[str]) -> str:
     return " ".join(f"{name}:{CREDENTIALS[name]}" for name in sorted(names))
 
 
-def is_public(config: JobConfig) -> bool:
-    """Say whether others can read the results: they are in a bucket and not in a folder."""
-    return config.results.store.startswith(GS)
-
-
-def root_of(config: JobConfig) -> str:
-    """Return the folder of the store that the jobs lie in, with a slash at its end: a key of buckets.yaml."""
-    return f"{config.results.store.rstrip('/')}/{config.results.prefix}/"
-
-
 def links_of(config: JobConfig) -> dict[str, str]:
     """Return label → address of the pages that show a job's builds."""
-    board, found = config.dashboard, {}
-    if is_public(config):
-        found["bucket"] = f"{BROWSER}/{quote(root_of(config).removeprefix(GS) + config.job)}"
+    board, results, found = config.dashboard, config.results, {}
+    if results.is_public:
+        found["bucket"] = f"{BROWSER}/{quote(results.root.removeprefix(GS) + config.job)}"
     if board.site:
         found["site"] = board.site
-    if is_public(config):
+    if results.is_public:
         found["testgrid"] = f"{TESTGRID}/{quote(board.name)}#{quote(board.tab)}"
     return found
 

@@ -13,11 +13,9 @@ from jobs.definition import (
     bindings,
     config_text,
     credential_kinds,
-    is_public,
     links_html,
     links_text,
     recipients,
-    root_of,
     shell,
 )
 from jobs.tool import EXTRAS, FEED, requirements
@@ -48,7 +46,7 @@ def party_definitions(configs: Sequence[JobConfig], marking: Collection[str]) ->
             groups.setdefault(json.dumps(where), []).append(config)
         for number, group in enumerate(groups.values(), 1):
             yield _cleanup(f"{party}-e2e-cleanup" + (f"-{number}" if number > 1 else ""), group, marking)
-        if public := [config for config in mine if is_public(config)]:
+        if public := [config for config in mine if config.results.is_public]:
             yield _feed(f"{party}-e2e-feed", public)
 
 
@@ -64,7 +62,7 @@ def _feed(name: str, configs: Sequence[JobConfig]) -> Definition:
     stale: dict[int, list[str]] = {}
     for config in configs:
         entry = {"contact": config.contact.github, "prefix": config.bucket_prefix, "sequential": False}
-        buckets.setdefault(root_of(config), entry)
+        buckets.setdefault(config.results.root, entry)
         stale.setdefault(config.dashboard.stale_hours, []).append(re.escape(f"{config.bucket_prefix}{config.job}"))
     settings = {
         "E2E_BUCKETS": json.dumps(buckets, indent=1),

@@ -40,7 +40,7 @@ def command(jobs: tuple[str, ...], out: Path) -> None:
     found = review(jobs, search=default_search())
     if found.problems:
         raise ConfigError(found.problems, hint="e2e check")
-    asked = contribution([job.config.to_json() for job in found.jobs], out)
+    asked = contribution([job.config for job in found.jobs], out)
     for change in asked.changes:
         _write(out / change.path, change)
         click.echo(f"{'as it was' if change.is_empty else 'new' if change.old is None else 'changed':<10}{change.path}")

@@ -139,7 +139,7 @@ def show_site(run: Run, store: Store) -> None:
     from e2e.lifecycle.site import refresh_site
 
     try:
-        refresh_site(run.state.job, store, now_s=int(run.now_s()))
+        refresh_site(run.tools.job, store, now_s=int(run.now_s()))
     except Exception as error:  # noqa: BLE001  # the results are stored; a page is no reason to fail
         run.recorder.note(f"the site was not made: {error}")
 

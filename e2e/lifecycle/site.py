@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from e2e.lifecycle.addresses import site_folder
 from e2e.specs import bucket_spec
 from upload.store.base import Store
 
+if TYPE_CHECKING:
+    from providers.config.model import JobConfig
 
-def refresh_site(job: Mapping[str, Any], store: Store, *, now_s: int) -> Path | None:
+
+def refresh_site(job: JobConfig, store: Store, *, now_s: int) -> Path | None:
     """Make the site of the store's builds and return its first page; None when the store is no folder.
 
     Raises whatever the feed raises: the caller makes a note of it, since the results are stored all the same.
@@ -22,5 +24,5 @@ def refresh_site(job: Mapping[str, Any], store: Store, *, now_s: int) -> Path | 
     from dashboard_feed.links import INDEX
     from dashboard_feed.site import build_site
 
-    build_site((bucket_spec(job, store.uri),), out, match=None, now_s=now_s)
+    build_site((bucket_spec(job, f"{store.uri}/{job.results.prefix}/"),), out, match=None, now_s=now_s)
     return out / INDEX

@@ -39,6 +39,8 @@ PRESETS: Final[Mapping[str, str]] = {
     "soak": "not serial and not disruptive",
 }
 
+GS: Final = "gs://"
+
 _network = lru_cache(maxsize=256)(ipaddress.ip_network)  # most of a thousand configs have the same few
 
 FreeText = Annotated[str, Field(max_length=1000), AfterValidator(rules.free_text)]
@@ -65,6 +67,16 @@ class Results(Section):
     prefix: Annotated[str, AfterValidator(rules.results_prefix)] = Field(
         default="logs", description="folder of the store that the jobs lie in"
     )
+
+    @property
+    def root(self) -> str:
+        """The folder of the store that the jobs lie in, with a slash at its end: a key of buckets.yaml."""
+        return f"{self.store.rstrip('/')}/{self.prefix}/"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others can read the results: they are in a bucket and not in a folder."""
+        return self.store.startswith(GS)
 
 
 class Timeouts(Section):

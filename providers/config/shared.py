@@ -12,8 +12,6 @@ from providers.config.problems import Place, Problem
 from providers.config.rules import normalised
 from providers.wording import visible
 
-_BUCKET = "gs://"
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -85,8 +83,8 @@ def _claims(job: LoadedJob) -> Iterator[Claim]:
     yield Claim(("board", name), of_group, "dashboard.name", board.name, wanted)
     wanted = "one spelling for each group, and a name that no dashboard has"
     yield Claim(("board", normalised(board.group)), f"group {board.group}", "dashboard.group", board.group, wanted)
-    root = f"{config.results.store.rstrip('/')}/{config.results.prefix}/"
-    if root.startswith(_BUCKET):  # nobody else reads a folder
+    if config.results.is_public:  # nobody else reads a folder
+        root = config.results.root
         wanted = "one prefix for each folder of a bucket, and one such folder for each prefix"
         yield Claim(("prefix", config.bucket_prefix), root, "bucket_prefix", config.bucket_prefix, wanted)
         yield Claim(("bucket", root), config.bucket_prefix, "bucket_prefix", config.bucket_prefix, wanted)

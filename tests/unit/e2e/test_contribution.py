@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from e2e.contribution import Change, contribution
+from providers.config import JobConfig
 from upload.errors import UsageError
 
 CONFIG = "config/testgrids/acme/config.yaml"
@@ -13,17 +14,20 @@ BUCKET = b'gs://acme-e2e/logs/:\n  contact: "ada"\n  prefix: "acme:"\n  sequenti
 GROUPS = b"dashboard_groups:\n- name: provider\n  dashboard_names:\n  - provider-other\n"
 
 
-def job(job_name: str, **board: Any) -> dict[str, Any]:
-    dashboard = {"group": "provider", "name": "provider-acme", "tab": job_name, "alert_email": None, "stale_hours": 26}
-    return {
-        "job": job_name,
-        "party": "acme",
-        "description": "",
-        "contact": {"github": "ada"},
-        "results": {"store": "gs://acme-e2e/", "prefix": "logs"},
-        "bucket_prefix": "acme:",
-        "dashboard": {**dashboard, **board},
-    }
+def job(job_name: str, *, store: str = "gs://acme-e2e/", **board: Any) -> JobConfig:
+    dashboard = {"group": "provider", "name": "provider-acme", "tab": job_name, **board}
+    return JobConfig.model_validate(
+        {
+            "job": job_name,
+            "kubernetes": "pinned",
+            "provider": {"name": "local"},
+            "party": "acme",
+            "contact": {"github": "ada", "email": "ada@example.com"},
+            "results": {"store": store},
+            "bucket_prefix": "acme:",
+            "dashboard": dashboard,
+        }
+    )
 
 
 def written(root: Path, path: str, content: bytes) -> None:
@@ -99,7 +103,7 @@ def test_nothing_in_a_file_is_lost(content: bytes, told: str, tmp_path: Path) ->
 
 
 def test_a_job_that_nobody_else_can_read_is_refused(tmp_path: Path) -> None:
-    private = {**job("one"), "results": {"store": "_results/bucket", "prefix": "logs"}}
+    private = job("one", store="_results/bucket")
 
     with pytest.raises(UsageError, match=r"results\.store is _results/bucket, and others read buckets"):
         contribution([private], tmp_path)
